@@ -1,0 +1,2 @@
+/** Set-up cannot go on; the message says what the reader can do about it. */
+export class SetupError extends Error {}
