@@ -1,0 +1,59 @@
+import type { TenantId } from "./ids.ts";
+import type { Job, JobEvent } from "./job.ts";
+import type { Worker, WorkerEvent } from "./worker.ts";
+
+export type SubjectType = "job" | "worker";
+
+/** An event as it is stored: a fact in the past tense about one subject. */
+export interface EventRecord {
+  readonly tenantId: TenantId;
+  readonly subjectType: SubjectType;
+  readonly subjectId: string;
+  /** Version of the subject after the event; events that one write stored share it, in order. */
+  readonly version: number;
+  /** Such as `job.created`. */
+  readonly type: string;
+  readonly at: Date;
+  readonly correlationId: string;
+  /** JSON; what the event carries beside its time. Never a secret. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Position in the stream of events: opaque text that grows; `""` is before the first. */
+export type EventCursor = string;
+
+export interface StoredEvent extends EventRecord {
+  readonly cursor: EventCursor;
+}
+
+/** Events of one write to `job`, for storage beside it. Lease tokens are left out: they are a right, not a fact. */
+export function jobEventRecords(job: Job, events: readonly JobEvent[]): EventRecord[] {
+  return events.map((event) => {
+    const { type, at, ...rest } = event;
+    const data = "lease" in rest ? { workerId: rest.lease.workerId, attempt: job.attempt } : rest;
+    return {
+      tenantId: job.tenantId,
+      subjectType: "job",
+      subjectId: job.id,
+      version: job.version,
+      type: `job.${type}`,
+      at,
+      correlationId: job.correlationId,
+      data,
+    };
+  });
+}
+
+/** Events of one write to `worker`, for storage beside it. */
+export function workerEventRecords(worker: Worker, events: readonly WorkerEvent[]): EventRecord[] {
+  return events.map(({ type, at, ...data }) => ({
+    tenantId: worker.tenantId,
+    subjectType: "worker",
+    subjectId: worker.id,
+    version: worker.version,
+    type: `worker.${type}`,
+    at,
+    correlationId: worker.id,
+    data,
+  }));
+}

@@ -1,0 +1,178 @@
+import { PlatformError } from "./errors.ts";
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry-policy.ts";
+
+/** Largest spec, as JSON, in bytes. */
+export const MAX_SPEC_BYTES = 1024 * 1024;
+/** Between SIGTERM and SIGKILL when the spec does not say. */
+export const DEFAULT_GRACE_MS = 10_000;
+/** Set aside for a job that does not say. */
+export const DEFAULT_CPU_MILLIS = 1_000;
+
+/** A program and its arguments, executed as they are. */
+export interface Command {
+  readonly kind: "command";
+  readonly argv: readonly string[];
+}
+
+/** A script; its own `#!` line rules, else `interpreter` does. */
+export interface Script {
+  readonly kind: "script";
+  readonly content: string;
+  /** A known name (`INTERPRETERS`) or an absolute path. */
+  readonly interpreter: string;
+  readonly args: readonly string[];
+  readonly withoutSafetyPreamble: boolean;
+}
+
+export interface InputFile {
+  readonly path: string;
+  readonly content: Uint8Array;
+  readonly executable: boolean;
+}
+
+export type ConstraintOperator = "eq" | "ne" | "gt" | "lt" | "in" | "not_in" | "exists";
+
+/** A test on one label of a worker. */
+export interface Constraint {
+  readonly label: string;
+  readonly operator: ConstraintOperator;
+  readonly values: readonly string[];
+}
+
+/** What an attempt needs of its worker. Zero: nothing is set aside. */
+export interface Requirements {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** `x64`, `arm64`, or `null` for any. */
+  readonly arch: string | null;
+  readonly constraints: readonly Constraint[];
+}
+
+export interface Timeouts {
+  /** `null`: none. */
+  readonly queueMs: number | null;
+  /** `null`: none. */
+  readonly runMs: number | null;
+  readonly graceMs: number;
+}
+
+export interface Tags {
+  readonly project: string;
+  readonly team: string;
+  readonly costCentre: string;
+}
+
+/** What to run and under which terms; immutable. Absent parts of a request have been given their defaults. */
+export interface JobSpec {
+  readonly name: string;
+  readonly work: Command | Script;
+  readonly env: Readonly<Record<string, string>>;
+  /** Empty: the attempt's private directory. */
+  readonly workingDir: string;
+  readonly stdin: Uint8Array;
+  readonly files: readonly InputFile[];
+  readonly requirements: Requirements;
+  readonly priority: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly tags: Tags;
+  readonly timeouts: Timeouts;
+  readonly retryPolicy: RetryPolicy;
+  /** `null`: at once. */
+  readonly notBefore: Date | null;
+}
+
+/** Interpreters that may be named without a path. */
+export const INTERPRETERS = ["bash", "sh", "python3", "node", "perl", "ruby"] as const;
+
+/** The spec of a plain command with every default; `parts` replaces what differs. */
+export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = {}): JobSpec {
+  return {
+    name: defaultName(work),
+    work,
+    env: {},
+    workingDir: "",
+    stdin: new Uint8Array(0),
+    files: [],
+    requirements: {
+      cpuMillis: DEFAULT_CPU_MILLIS,
+      memoryBytes: 0,
+      diskBytes: 0,
+      arch: null,
+      constraints: [],
+    },
+    priority: 0,
+    labels: {},
+    annotations: {},
+    tags: { project: "", team: "", costCentre: "" },
+    timeouts: { queueMs: null, runMs: null, graceMs: DEFAULT_GRACE_MS },
+    retryPolicy: DEFAULT_RETRY_POLICY,
+    notBefore: null,
+    ...parts,
+  };
+}
+
+/** First word of the command without its folders, or the interpreter's name. */
+function defaultName(work: Command | Script): string {
+  const word = work.kind === "command" ? (work.argv[0] ?? "") : work.interpreter;
+  return (word.split("/").at(-1) ?? "").replace(/\p{Cc}/gu, "").slice(0, 128);
+}
+
+/**
+ * Checks what the contract's field rules cannot say. All violations come in one error.
+ * @throws PlatformError `invalid_argument`, reason `invalid_spec`
+ */
+export function checkJobSpec(spec: JobSpec): void {
+  const violations = [
+    ...workViolations(spec.work),
+    ...Object.keys(spec.env)
+      .filter((name) => name.startsWith("HODEI_"))
+      .map((name) => `env.${name}: names starting with HODEI_ are reserved; choose another`),
+    ...spec.files.flatMap(fileViolations),
+    ...spec.requirements.constraints.flatMap(constraintViolations),
+  ];
+  if (spec.retryPolicy.baseDelayMs > spec.retryPolicy.maxDelayMs) {
+    violations.push("retry_policy.base_delay: must not be above max_delay");
+  }
+  if (violations.length > 0)
+    throw new PlatformError("invalid_argument", "invalid_spec", violations.join("; "));
+}
+
+function workViolations(work: Command | Script): string[] {
+  if (work.kind === "command") {
+    return work.argv[0] ? [] : ["command.argv: must start with the program to run"];
+  }
+  const known = (INTERPRETERS as readonly string[]).includes(work.interpreter);
+  if (known || work.interpreter.startsWith("/")) return [];
+  return [
+    `script.interpreter: "${work.interpreter.slice(0, 64)}" is unknown; use ${INTERPRETERS.join(", ")} or an absolute path`,
+  ];
+}
+
+function fileViolations(file: InputFile): string[] {
+  const parts = file.path.split("/");
+  const inside = !file.path.startsWith("/") && !parts.includes("..") && parts.at(-1) !== "";
+  return inside ? [] : [`files: "${file.path.slice(0, 256)}" must be a relative path without ".."`];
+}
+
+function constraintViolations({ label, operator, values }: Constraint): string[] {
+  const problem = `constraints: ${label} ${operator}`;
+  switch (operator) {
+    case "exists":
+      return values.length === 0 ? [] : [`${problem} takes no value`];
+    case "in":
+    case "not_in":
+      return values.length > 0 ? [] : [`${problem} needs at least one value`];
+    case "gt":
+    case "lt":
+      return values.length === 1 && isNumber(values[0]) ? [] : [`${problem} needs one number`];
+    case "eq":
+    case "ne":
+      return values.length === 1 ? [] : [`${problem} needs exactly one value`];
+  }
+}
+
+function isNumber(text: string | undefined): boolean {
+  return text !== undefined && text.trim() !== "" && Number.isFinite(Number(text));
+}

@@ -1,0 +1,200 @@
+import type { Random } from "./clock.ts";
+import { PlatformError } from "./errors.ts";
+import { EXIT_REASONS, type Outcome, outcomeOf } from "./exit-reasons.ts";
+import type { JobId, LeaseToken, TenantId, WorkerId } from "./ids.ts";
+import type { JobSpec, Requirements, Timeouts } from "./job-spec.ts";
+import { isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
+
+export type JobState =
+  | "pending"
+  | "assigned"
+  | "running"
+  | "succeeded"
+  | "failed"
+  | "cancelled"
+  | "timed_out";
+
+/** A fact about one job. `at` is the server's time. */
+export type JobEvent =
+  | { readonly type: "created"; readonly at: Date }
+  | { readonly type: "assigned"; readonly at: Date; readonly lease: Lease }
+  | { readonly type: "started"; readonly at: Date }
+  | { readonly type: "lease_expired"; readonly at: Date; readonly message: string }
+  | { readonly type: "cancel_requested"; readonly at: Date; readonly by: string }
+  | {
+      readonly type: "retry_scheduled";
+      readonly at: Date;
+      readonly runAt: Date;
+      readonly outcome: Outcome;
+    }
+  | { readonly type: "retries_exhausted"; readonly at: Date; readonly attempts: number }
+  | { readonly type: "succeeded"; readonly at: Date; readonly outcome: Outcome }
+  | { readonly type: "failed"; readonly at: Date; readonly outcome: Outcome }
+  | { readonly type: "cancelled"; readonly at: Date; readonly outcome: Outcome }
+  | { readonly type: "timed_out"; readonly at: Date; readonly outcome: Outcome };
+
+/** The right of one worker to run the job's current attempt. */
+export interface Lease {
+  readonly token: LeaseToken;
+  readonly workerId: WorkerId;
+  /** An attempt that the worker has not taken by then goes back to waiting. */
+  readonly acknowledgeBy: Date;
+}
+
+/** The immutable part of a spec that decisions need; small, unlike the spec. */
+export interface JobPolicy {
+  readonly priority: number;
+  readonly requirements: Requirements;
+  readonly timeouts: Timeouts;
+  readonly retryPolicy: RetryPolicy;
+}
+
+export interface Job {
+  readonly id: JobId;
+  readonly tenantId: TenantId;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly policy: JobPolicy;
+  /** Shared by all events that the job's creation set off. */
+  readonly correlationId: string;
+  readonly state: JobState;
+  /** Grows by one with every stored change; guards against stale writes. */
+  readonly version: number;
+  /** Number of the latest attempt, 0 before the first; with the lease token it fences writes. */
+  readonly attempt: number;
+  /** Attempts that a worker has taken; compared with `maxAttempts`. */
+  readonly startedAttempts: number;
+  readonly lease: Lease | null;
+  /** Earliest next start. */
+  readonly runAt: Date;
+  readonly createdAt: Date;
+  /** Start of the latest attempt. */
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly cancelRequest: { readonly at: Date; readonly by: string } | null;
+  /** Set in a terminal state. */
+  readonly outcome: Outcome | null;
+}
+
+type Transitions = Readonly<Partial<Record<JobEvent["type"], JobState>>>;
+
+/** Job lifecycle: state → event → next state. No entry: illegal. Empty row: terminal. */
+// biome-ignore format: a table reads better in columns
+export const JOB_TRANSITIONS: Readonly<Record<JobState, Transitions>> = {
+  pending:   { assigned: "assigned", cancelled: "cancelled", timed_out: "timed_out" },
+  assigned:  { started: "running", lease_expired: "pending", cancel_requested: "assigned", cancelled: "cancelled" },
+  running:   { succeeded: "succeeded", failed: "failed", cancelled: "cancelled", timed_out: "timed_out",
+               retry_scheduled: "pending", retries_exhausted: "running", cancel_requested: "running" },
+  succeeded: {},
+  failed:    {},
+  cancelled: {},
+  timed_out: {},
+};
+
+export const isTerminal = (state: JobState): boolean =>
+  Object.keys(JOB_TRANSITIONS[state]).length === 0;
+
+export interface NewJobFacts {
+  readonly id: JobId;
+  readonly tenantId: TenantId;
+  readonly correlationId: string;
+  readonly now: Date;
+}
+
+/** The job as it is stored first: waiting, never tried. */
+export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
+  return {
+    id: facts.id,
+    tenantId: facts.tenantId,
+    name: spec.name,
+    labels: spec.labels,
+    policy: {
+      priority: spec.priority,
+      requirements: spec.requirements,
+      timeouts: spec.timeouts,
+      retryPolicy: spec.retryPolicy,
+    },
+    correlationId: facts.correlationId,
+    state: "pending",
+    version: 1,
+    attempt: 0,
+    startedAttempts: 0,
+    lease: null,
+    runAt: spec.notBefore ?? facts.now,
+    createdAt: facts.now,
+    startedAt: null,
+    finishedAt: null,
+    cancelRequest: null,
+    outcome: null,
+  };
+}
+
+/** The job after `event`. @throws PlatformError `failed_precondition` if the table has no entry. */
+export function applyJobEvent(job: Job, event: JobEvent): Job {
+  const state = JOB_TRANSITIONS[job.state][event.type];
+  if (state === undefined) throw illegalTransition(job, event);
+  switch (event.type) {
+    case "created":
+      throw illegalTransition(job, event);
+    case "assigned":
+      return { ...job, state, attempt: job.attempt + 1, lease: event.lease };
+    case "started":
+      return { ...job, state, startedAttempts: job.startedAttempts + 1, startedAt: event.at };
+    case "lease_expired":
+      return { ...job, state, lease: null };
+    case "cancel_requested":
+      return { ...job, state, cancelRequest: job.cancelRequest ?? { at: event.at, by: event.by } };
+    case "retry_scheduled":
+      return { ...job, state, lease: null, runAt: event.runAt };
+    case "retries_exhausted":
+      return { ...job, state };
+    case "succeeded":
+    case "failed":
+    case "cancelled":
+    case "timed_out":
+      return { ...job, state, lease: null, finishedAt: event.at, outcome: event.outcome };
+  }
+}
+
+/** `job` after all of `events`, in order. @throws PlatformError as `applyJobEvent` */
+export function applyJobEvents(job: Job, events: readonly JobEvent[]): Job {
+  return events.reduce(applyJobEvent, job);
+}
+
+function illegalTransition(job: Job, event: JobEvent): PlatformError {
+  return new PlatformError(
+    "failed_precondition",
+    "illegal_transition",
+    `job ${job.id} is ${job.state}; "${event.type}" does not apply to it`,
+  );
+}
+
+/** When a waiting job times out, or `null`. Only the wait before the first attempt counts. */
+export function queueDeadline(job: Job): Date | null {
+  const { queueMs } = job.policy.timeouts;
+  if (queueMs === null || job.startedAttempts > 0) return null;
+  return new Date(job.createdAt.getTime() + queueMs);
+}
+
+/** What the end of a running attempt does to its job: ends it, or sends it back to wait for another attempt. */
+export function settle(job: Job, outcome: Outcome, now: Date, random: Random): readonly JobEvent[] {
+  const { endState } = EXIT_REASONS[outcome.reason];
+  if (endState === "succeeded") return [{ type: "succeeded", at: now, outcome }];
+  if (job.cancelRequest !== null && outcome.reason === "worker_lost") {
+    const message = `cancelled by ${job.cancelRequest.by}; the worker was lost before it could report the end`;
+    return [{ type: "cancelled", at: now, outcome: outcomeOf("cancelled_by", message) }];
+  }
+  if (job.cancelRequest !== null || !isRetried(job.policy.retryPolicy, outcome.reason)) {
+    return [{ type: endState, at: now, outcome }];
+  }
+  const delayMs = retryDelayMs(job.policy.retryPolicy, job.startedAttempts, random);
+  if (delayMs !== undefined) {
+    return [
+      { type: "retry_scheduled", at: now, runAt: new Date(now.getTime() + delayMs), outcome },
+    ];
+  }
+  const end: JobEvent = { type: endState, at: now, outcome };
+  const { maxAttempts } = job.policy.retryPolicy;
+  if (maxAttempts === 1) return [end];
+  return [{ type: "retries_exhausted", at: now, attempts: job.startedAttempts }, end];
+}

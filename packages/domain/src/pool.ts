@@ -1,0 +1,53 @@
+import type { WorkerId } from "./ids.ts";
+import { binPack, type Candidate, type Host, planPlacements } from "./scheduler.ts";
+import type { Capacity } from "./worker.ts";
+
+/** Workers made from one template by one provider, with a size policy. */
+export interface Pool {
+  readonly name: string;
+  readonly provider: string;
+  readonly minWorkers: number;
+  readonly maxWorkers: number;
+  readonly template: WorkerTemplate;
+}
+
+/** What a worker of the pool will be, known before it exists. */
+export interface WorkerTemplate {
+  readonly arch: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly capacity: Capacity;
+}
+
+export interface PoolDemand {
+  /** Workers of the pool that are wanted and not gone: booting, ready or draining. */
+  readonly liveCount: number;
+  /** Of those, still booting: they will take waiting jobs. */
+  readonly bootingCount: number;
+  /** Jobs that no connected worker can take now. */
+  readonly unplaceable: readonly Candidate[];
+}
+
+/**
+ * How many workers to provision now: up to `minWorkers`, and as many as the unplaceable jobs would fill, less those that
+ * are booting already; never beyond `maxWorkers`. Jobs that do not fit the template cause none.
+ */
+export function provisionCount(pool: Pool, demand: PoolDemand): number {
+  const room = Math.max(0, pool.maxWorkers - demand.liveCount);
+  const missing = Math.max(0, pool.minWorkers - demand.liveCount);
+  const imagined = Array.from({ length: demand.bootingCount + room }, (_, index) =>
+    imaginedHost(pool.template, index),
+  );
+  const { placements } = planPlacements(demand.unplaceable, imagined, binPack);
+  const used = new Set(placements.map(({ workerId }) => workerId)).size;
+  return Math.min(room, Math.max(missing, used - demand.bootingCount));
+}
+
+function imaginedHost(template: WorkerTemplate, index: number): Host {
+  return {
+    workerId: `imagined-${index}` as WorkerId,
+    arch: template.arch,
+    labels: template.labels,
+    capacity: template.capacity,
+    free: template.capacity,
+  };
+}

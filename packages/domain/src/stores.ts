@@ -1,0 +1,216 @@
+import type { Attempt } from "./attempt.ts";
+import type { EventCursor, EventRecord, StoredEvent } from "./events.ts";
+import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts";
+import type { Job, JobEvent, JobState } from "./job.ts";
+import type { JobSpec, Requirements } from "./job-spec.ts";
+import type { Candidate } from "./scheduler.ts";
+import type { Worker, WorkerEvent, WorkerState } from "./worker.ts";
+
+/** One page of a list; `nextToken` is `null` on the last. Tokens are opaque. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextToken: string | null;
+}
+
+export interface PageRequest {
+  /** At least 1. */
+  readonly limit: number;
+  /** `null`: the first page. */
+  readonly token: string | null;
+}
+
+/** All that is given must hold. */
+export interface JobFilter {
+  readonly tenantId: TenantId;
+  readonly states?: readonly JobState[];
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Case is ignored. */
+  readonly nameContains?: string;
+  readonly createdAfter?: Date;
+  readonly createdBefore?: Date;
+}
+
+/** A job to be stored with its `created` event. */
+export interface NewJob {
+  readonly job: Job;
+  readonly spec: JobSpec;
+  /** `null`: none. Unique per tenant. */
+  readonly idempotencyKey: string | null;
+}
+
+export interface InsertedJob {
+  readonly job: Job;
+  /** False: the idempotency key was seen before, and `job` is the one stored then. */
+  readonly created: boolean;
+}
+
+/** An attempt that a worker holds or is to receive. */
+export interface HeldAttempt {
+  readonly workerId: WorkerId;
+  readonly requirements: Requirements;
+}
+
+export interface JobReader {
+  /** @throws PlatformError `not_found` */
+  get(id: JobId): Promise<Job>;
+  find(id: JobId): Promise<Job | undefined>;
+  /** @throws PlatformError `not_found` */
+  getSpec(id: JobId): Promise<JobSpec>;
+  /** Newest first. */
+  list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
+  /** Pending jobs with `runAt` ≤ `now`, most urgent first (priority, age, id). */
+  listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
+  /** Earliest `runAt` or queue deadline after `now` among pending jobs; `null` if there is none. */
+  nextDueAt(now: Date): Promise<Date | null>;
+  /** What assigned and running jobs hold of their workers. */
+  listHeld(): Promise<readonly HeldAttempt[]>;
+  /** Assigned or running jobs of these workers. */
+  listOfWorkers(workerIds: readonly WorkerId[]): Promise<readonly Job[]>;
+  /** Assigned jobs whose lease ran out unacknowledged, oldest first. */
+  listUnacknowledged(now: Date, limit: number): Promise<readonly Job[]>;
+  /** Pending jobs, never started, whose queue time-out has passed. */
+  listQueueTimedOut(now: Date, limit: number): Promise<readonly Job[]>;
+  /** Jobs that have not ended. */
+  countUnfinished(): Promise<number>;
+}
+
+/** Durable jobs. A write stores the job and its events together, or neither. */
+export interface JobStore extends JobReader {
+  /** As `get`, and holds the row until the transaction ends. @throws PlatformError `not_found` */
+  lock(id: JobId): Promise<Job>;
+  /** Replaces the row and returns it with its new version. @throws PlatformError `conflict` if stale */
+  update(job: Job, events: readonly JobEvent[]): Promise<Job>;
+}
+
+export interface AttemptReader {
+  find(jobId: JobId, number: number): Promise<Attempt | undefined>;
+  /** Oldest first. */
+  list(jobId: JobId): Promise<readonly Attempt[]>;
+}
+
+export interface AttemptStore extends AttemptReader {
+  insert(attempt: Attempt): Promise<void>;
+  /** Replaces the row; the caller holds its job. */
+  update(attempt: Attempt): Promise<void>;
+}
+
+export interface WorkerReader {
+  /** @throws PlatformError `not_found` */
+  get(id: WorkerId): Promise<Worker>;
+  find(id: WorkerId): Promise<Worker | undefined>;
+  /** Newest first. `states` empty: any. */
+  list(
+    filter: { readonly tenantId: TenantId; readonly states: readonly WorkerState[] },
+    page: PageRequest,
+  ): Promise<Page<Worker>>;
+  /** Every worker that is neither terminated nor lost. */
+  listLive(): Promise<readonly Worker[]>;
+}
+
+/** Durable workers. A write stores the worker and its events together, or neither. */
+export interface WorkerStore extends WorkerReader {
+  /** As `get`, and holds the row until the transaction ends. @throws PlatformError `not_found` */
+  lock(id: WorkerId): Promise<Worker>;
+  /** Stores a new worker with its `created` event. */
+  insert(worker: Worker): Promise<void>;
+  /** Replaces the row and returns it with its new version. @throws PlatformError `conflict` if stale */
+  update(worker: Worker, events: readonly WorkerEvent[]): Promise<Worker>;
+}
+
+/** A token with which one worker may register. Only its hash is kept. */
+export interface JoinToken {
+  readonly hash: string;
+  readonly workerId: WorkerId;
+  readonly expiresAt: Date;
+}
+
+export interface JoinTokenStore {
+  insert(token: JoinToken): Promise<void>;
+  /** Takes the token out of use and returns it; `undefined` if it is unknown, spent or expired at `now`. */
+  spend(hash: string, now: Date): Promise<JoinToken | undefined>;
+}
+
+export interface Replica {
+  readonly id: ReplicaId;
+  readonly renewedAt: Date;
+}
+
+/** Servers that say they live. Each renews its own row. */
+export interface ReplicaStore {
+  renew(id: ReplicaId, now: Date): Promise<void>;
+  remove(id: ReplicaId): Promise<void>;
+  list(): Promise<readonly Replica[]>;
+}
+
+export interface EventFilter {
+  /** `null`: every tenant; for the platform's own loops. */
+  readonly tenantId: TenantId | null;
+  readonly subjectId?: string;
+  /** Empty: any. */
+  readonly types?: readonly string[];
+}
+
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  /** Where to read on; passes over events that the filter left out. */
+  readonly nextCursor: EventCursor;
+}
+
+/** Events in the order of their cursors. An event shows only when none with a smaller cursor can appear any more. */
+export interface EventReader {
+  list(filter: EventFilter, after: EventCursor, limit: number): Promise<EventPage>;
+  /** After every event that is visible now. */
+  latestCursor(): Promise<EventCursor>;
+}
+
+/** Cursors of named subscriptions. */
+export interface SubscriptionStore {
+  /**
+   * The stored cursor (`""` for a new name), held until the transaction ends; `undefined` while another transaction
+   * holds it.
+   */
+  lock(name: string): Promise<EventCursor | undefined>;
+  advance(name: string, cursor: EventCursor): Promise<void>;
+}
+
+/** What one transaction can read and write. */
+export interface Stores {
+  readonly jobs: JobStore;
+  readonly attempts: AttemptStore;
+  readonly workers: WorkerStore;
+  readonly joinTokens: JoinTokenStore;
+  readonly replicas: ReplicaStore;
+  readonly events: EventReader;
+  readonly subscriptions: SubscriptionStore;
+}
+
+/** Reads outside a transaction, each on its own. */
+export interface Readers {
+  readonly jobs: JobReader;
+  readonly attempts: AttemptReader;
+  readonly workers: WorkerReader;
+  readonly replicas: Pick<ReplicaStore, "list">;
+  readonly events: EventReader;
+}
+
+/** All durable state but logs. */
+export interface Database {
+  readonly readers: Readers;
+  /**
+   * Runs `work` in one transaction and commits it, or rolls back if it throws. Deadlocks and serialization failures are
+   * tried again, so `work` must have no effect outside of `stores`.
+   * @throws PlatformError `unavailable` while the database cannot be reached
+   */
+  transact<T>(work: (stores: Stores) => Promise<T>): Promise<T>;
+  /**
+   * Stores all of the jobs with their `created` events, or none; resolves after the commit, which several calls may
+   * share. Results in the order of `jobs`.
+   */
+  insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]>;
+}
+
+/** Told after each commit what was stored, in this process only. Must not throw; only wakes. */
+export type CommitListener = (events: readonly EventRecord[]) => void;
+
+/** Makes lease tokens; 122 random bits or more. */
+export type NewLeaseToken = () => LeaseToken;

@@ -1,0 +1,142 @@
+import { PlatformError } from "./errors.ts";
+import type { ReplicaId, TenantId, WorkerId } from "./ids.ts";
+
+/** Stored states. `busy` is not one of them: it is `ready` with attempts, see `workerStatus`. */
+export type WorkerState =
+  | "provisioning"
+  | "connecting"
+  | "ready"
+  | "draining"
+  | "terminated"
+  | "lost";
+
+/** What a worker can hold. */
+export interface Capacity {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  /** Free space where attempts live. */
+  readonly diskBytes: number;
+}
+
+/** What a worker says of itself when it opens a session. */
+export interface WorkerFacts {
+  readonly version: string;
+  readonly hostname: string;
+  readonly arch: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly capacity: Capacity;
+}
+
+export type WorkerEvent =
+  | { readonly type: "created"; readonly at: Date }
+  | { readonly type: "registered"; readonly at: Date }
+  | {
+      readonly type: "connected";
+      readonly at: Date;
+      readonly replicaId: ReplicaId;
+      readonly facts: WorkerFacts;
+    }
+  | { readonly type: "disconnected"; readonly at: Date; readonly message: string }
+  | { readonly type: "drain_requested"; readonly at: Date; readonly by: string }
+  | { readonly type: "lost"; readonly at: Date; readonly message: string }
+  | { readonly type: "terminated"; readonly at: Date; readonly message: string };
+
+export interface Worker {
+  readonly id: WorkerId;
+  readonly tenantId: TenantId;
+  readonly pool: string;
+  /** Name of the provider that made it; `joined` if it came by itself. */
+  readonly provider: string;
+  readonly state: WorkerState;
+  readonly version: number;
+  /** `null` before the first session. */
+  readonly facts: WorkerFacts | null;
+  /** Replica that holds, or last held, its session. */
+  readonly replicaId: ReplicaId | null;
+  readonly createdAt: Date;
+  readonly connectedAt: Date | null;
+  /** Set while no session is open. */
+  readonly disconnectedAt: Date | null;
+  readonly drainRequestedAt: Date | null;
+  readonly terminatedAt: Date | null;
+}
+
+type Transitions = Readonly<Partial<Record<WorkerEvent["type"], WorkerState>>>;
+
+/** Worker lifecycle: state → event → next state. No entry: illegal. Empty row: terminal. */
+// biome-ignore format: a table reads better in columns
+export const WORKER_TRANSITIONS: Readonly<Record<WorkerState, Transitions>> = {
+  provisioning: { registered: "connecting", terminated: "terminated" },
+  connecting:   { connected: "ready", lost: "lost", terminated: "terminated" },
+  ready:        { connected: "ready", disconnected: "ready", drain_requested: "draining", lost: "lost", terminated: "terminated" },
+  draining:     { connected: "draining", disconnected: "draining", drain_requested: "draining", lost: "lost", terminated: "terminated" },
+  lost:         { connected: "ready", drain_requested: "lost", terminated: "terminated" },
+  terminated:   {},
+};
+
+/** A worker that nobody has connected yet. */
+export function createWorker(
+  facts: Pick<Worker, "id" | "tenantId" | "pool" | "provider">,
+  now: Date,
+): Worker {
+  return {
+    ...facts,
+    state: "provisioning",
+    version: 1,
+    facts: null,
+    replicaId: null,
+    createdAt: now,
+    connectedAt: null,
+    disconnectedAt: null,
+    drainRequestedAt: null,
+    terminatedAt: null,
+  };
+}
+
+/** The worker after `event`. @throws PlatformError `failed_precondition` if the table has no entry. */
+export function applyWorkerEvent(worker: Worker, event: WorkerEvent): Worker {
+  const state = WORKER_TRANSITIONS[worker.state][event.type];
+  if (state === undefined) throw illegalTransition(worker, event);
+  switch (event.type) {
+    case "created":
+      throw illegalTransition(worker, event);
+    case "registered":
+      return { ...worker, state };
+    case "connected":
+      return {
+        ...worker,
+        state,
+        facts: event.facts,
+        replicaId: event.replicaId,
+        connectedAt: event.at,
+        disconnectedAt: null,
+      };
+    case "disconnected":
+    case "lost":
+      return { ...worker, state, disconnectedAt: worker.disconnectedAt ?? event.at };
+    case "drain_requested":
+      return { ...worker, state, drainRequestedAt: worker.drainRequestedAt ?? event.at };
+    case "terminated":
+      return { ...worker, state, terminatedAt: event.at };
+  }
+}
+
+function illegalTransition(worker: Worker, event: WorkerEvent): PlatformError {
+  return new PlatformError(
+    "failed_precondition",
+    "illegal_transition",
+    `worker ${worker.id} is ${worker.state}; "${event.type}" does not apply to it`,
+  );
+}
+
+/** State for people: `ready` with attempts shows as `busy`. */
+export function workerStatus(worker: Worker, runningAttempts: number): WorkerState | "busy" {
+  return worker.state === "ready" && runningAttempts > 0 ? "busy" : worker.state;
+}
+
+/** Whether new attempts may be placed on it: connected, and not about to leave. */
+export function takesAttempts(worker: Worker): boolean {
+  return (
+    worker.state === "ready" && worker.disconnectedAt === null && worker.drainRequestedAt === null
+  );
+}
