@@ -36,7 +36,12 @@ export type WorkerEvent =
       readonly replicaId: ReplicaId;
       readonly facts: WorkerFacts;
     }
-  | { readonly type: "disconnected"; readonly at: Date; readonly message: string }
+  | {
+      readonly type: "disconnected";
+      readonly at: Date;
+      readonly connectBy: Date;
+      readonly message: string;
+    }
   | { readonly type: "drain_requested"; readonly at: Date; readonly by: string }
   | { readonly type: "lost"; readonly at: Date; readonly message: string }
   | { readonly type: "terminated"; readonly at: Date; readonly message: string };
@@ -55,8 +60,8 @@ export interface Worker {
   readonly replicaId: ReplicaId | null;
   readonly createdAt: Date;
   readonly connectedAt: Date | null;
-  /** Set while no session is open. */
-  readonly disconnectedAt: Date | null;
+  /** Set while no session is open: without one by then the worker is lost, or was never there. */
+  readonly connectBy: Date | null;
   readonly drainRequestedAt: Date | null;
   readonly terminatedAt: Date | null;
 }
@@ -76,7 +81,7 @@ export const WORKER_TRANSITIONS: Readonly<Record<WorkerState, Transitions>> = {
 
 /** A worker that nobody has connected yet. */
 export function createWorker(
-  facts: Pick<Worker, "id" | "tenantId" | "pool" | "provider">,
+  facts: Pick<Worker, "id" | "tenantId" | "pool" | "provider" | "connectBy">,
   now: Date,
 ): Worker {
   return {
@@ -87,7 +92,6 @@ export function createWorker(
     replicaId: null,
     createdAt: now,
     connectedAt: null,
-    disconnectedAt: null,
     drainRequestedAt: null,
     terminatedAt: null,
   };
@@ -109,11 +113,12 @@ export function applyWorkerEvent(worker: Worker, event: WorkerEvent): Worker {
         facts: event.facts,
         replicaId: event.replicaId,
         connectedAt: event.at,
-        disconnectedAt: null,
+        connectBy: null,
       };
     case "disconnected":
+      return { ...worker, state, connectBy: event.connectBy };
     case "lost":
-      return { ...worker, state, disconnectedAt: worker.disconnectedAt ?? event.at };
+      return { ...worker, state };
     case "drain_requested":
       return { ...worker, state, drainRequestedAt: worker.drainRequestedAt ?? event.at };
     case "terminated":
@@ -136,7 +141,5 @@ export function workerStatus(worker: Worker, runningAttempts: number): WorkerSta
 
 /** Whether new attempts may be placed on it: connected, and not about to leave. */
 export function takesAttempts(worker: Worker): boolean {
-  return (
-    worker.state === "ready" && worker.disconnectedAt === null && worker.drainRequestedAt === null
-  );
+  return worker.state === "ready" && worker.connectBy === null && worker.drainRequestedAt === null;
 }
