@@ -103,7 +103,7 @@ export interface WorkerReader {
     filter: { readonly tenantId: TenantId; readonly states: readonly WorkerState[] },
     page: PageRequest,
   ): Promise<Page<Worker>>;
-  /** Every worker that is neither terminated nor lost. */
+  /** Every worker that is not terminated. */
   listLive(): Promise<readonly Worker[]>;
 }
 

@@ -1,0 +1,34 @@
+import type {
+  CertificateAuthority,
+  Clock,
+  Database,
+  Ids,
+  JoinTokenCodec,
+  LogStore,
+  NewLeaseToken,
+  Random,
+  ReplicaId,
+} from "@hodei/domain";
+import type { Log } from "./log.ts";
+import type { PoolMember } from "./provision-workers.ts";
+import type { Sessions } from "./sessions.ts";
+import type { Settings } from "./settings.ts";
+import type { Signals } from "./signals.ts";
+
+/** All that the use cases and loops of one replica work with. Each takes the part it needs. */
+export interface Deps {
+  readonly database: Database;
+  readonly logs: LogStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: Random;
+  readonly newLeaseToken: NewLeaseToken;
+  readonly joinTokens: JoinTokenCodec;
+  readonly certificateAuthority: CertificateAuthority;
+  readonly signals: Signals;
+  readonly sessions: Sessions;
+  readonly replicaId: ReplicaId;
+  readonly pools: readonly PoolMember[];
+  readonly settings: Settings;
+  readonly log: Log;
+}

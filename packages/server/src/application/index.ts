@@ -1,0 +1,30 @@
+export { cancelJob } from "./cancel-job.ts";
+export { type CreateJobInput, createJob, createJobs, MAX_BATCH_COUNT } from "./create-job.ts";
+export type { Deps } from "./deps.ts";
+export { listEvents, type OwnEventFilter, watchEvents } from "./events.ts";
+export { type ExplainReason, type Explanation, explainJob } from "./explain-job.ts";
+export { getJob } from "./get-job.ts";
+export { listJobs } from "./list-jobs.ts";
+export type { Log } from "./log.ts";
+export { createLoops, type Leadership } from "./loops.ts";
+export { openSession } from "./open-session.ts";
+export type { Principal } from "./principal.ts";
+export type { PoolMember } from "./provision-workers.ts";
+export { type LogsRead, type ReadLogsInput, readLogs } from "./read-logs.ts";
+export { type RegisterInput, registerWorker } from "./register-worker.ts";
+export { retryJob } from "./retry-job.ts";
+export type { Session } from "./session.ts";
+export { Sessions } from "./sessions.ts";
+export { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
+export { Signals } from "./signals.ts";
+export { type LogsTailed, type TailLogsInput, tailLogs } from "./tail-logs.ts";
+export { watchJob } from "./watch-job.ts";
+export {
+  createJoinToken,
+  DEFAULT_JOIN_TOKEN_TTL_MS,
+  drainWorker,
+  getWorker,
+  JOINED_POOL,
+  listWorkers,
+  type WorkerView,
+} from "./workers.ts";

@@ -1,0 +1,97 @@
+import {
+  type AttemptRef,
+  applyWorkerEvent,
+  type Hello,
+  type Job,
+  type LogAck,
+  PlatformError,
+  type Stores,
+  type WorkerEvent,
+  type WorkerId,
+} from "@hodei/domain";
+import { isCurrent, loseAttempts, markStarted } from "./attempts.ts";
+import type { Deps } from "./deps.ts";
+import { Session } from "./session.ts";
+import { OpenSession } from "./sessions.ts";
+
+/**
+ * Opens the one session of a worker and settles what both sides believe: attempts that the worker holds and that are
+ * still its own go on, others are abandoned; running attempts that it no longer knows of are lost.
+ * @throws PlatformError `permission_denied` if the worker may not come back
+ */
+export async function openSession(deps: Deps, workerId: WorkerId, hello: Hello): Promise<Session> {
+  const connectedAt = deps.clock.now();
+  const held = await deps.database.transact(async (stores) => {
+    await connect(deps, stores, { workerId, hello, at: connectedAt });
+    const jobs = await stores.jobs.listOfWorkers([workerId]);
+    return reconcile(deps, stores, { workerId, hello, jobs });
+  });
+  const open = new OpenSession(workerId, hello.facts.capacity, connectedAt);
+  open.send({
+    type: "welcome",
+    workerId,
+    heartbeatIntervalMs: deps.settings.heartbeatIntervalMs,
+    logAcks: await durableOffsets(deps, held),
+  });
+  const heldTokens = new Set(held.map(({ leaseToken }) => leaseToken));
+  for (const ref of hello.attempts) {
+    if (heldTokens.has(ref.leaseToken)) open.sentAssignments.add(ref.leaseToken);
+    else open.send({ type: "abandon_attempt", ref });
+  }
+  deps.sessions.add(open);
+  deps.signals.notify("workers");
+  deps.signals.notify("jobs");
+  deps.log.info("session_opened", { workerId, heldAttempts: held.length });
+  return new Session(deps, open);
+}
+
+/** Stores that the worker is connected here. */
+async function connect(
+  deps: Pick<Deps, "replicaId">,
+  { workers }: Stores,
+  { workerId, hello, at }: { workerId: WorkerId; hello: Hello; at: Date },
+): Promise<void> {
+  const worker = await workers.lock(workerId);
+  if (worker.state === "terminated") {
+    throw new PlatformError(
+      "permission_denied",
+      "worker_terminated",
+      `worker ${workerId} was terminated; start it anew with a new join token`,
+    );
+  }
+  const { replicaId } = deps;
+  const event: WorkerEvent = { type: "connected", at, replicaId, facts: hello.facts };
+  await workers.update(applyWorkerEvent(worker, event), [event]);
+}
+
+/** Those attempts of the hello that are the worker's to go on with. */
+async function reconcile(
+  deps: Pick<Deps, "clock" | "random" | "logs">,
+  stores: Stores,
+  { workerId, hello, jobs }: { workerId: WorkerId; hello: Hello; jobs: readonly Job[] },
+): Promise<readonly AttemptRef[]> {
+  const at = deps.clock.now();
+  const byId = new Map(jobs.map((job) => [job.id, job]));
+  const held = hello.attempts.filter((ref) => isCurrent(byId.get(ref.jobId), workerId, ref));
+  const heldIds = new Set(held.map(({ jobId }) => jobId));
+  for (const { jobId } of held) {
+    const job = await stores.jobs.lock(jobId);
+    if (job.state === "assigned") await markStarted(stores, job, at);
+  }
+  const forgotten = jobs.filter(({ id, state }) => state === "running" && !heldIds.has(id));
+  const message = "the worker came back without this attempt";
+  await loseAttempts(deps, stores, { workerId, jobs: forgotten, at, message });
+  return held;
+}
+
+async function durableOffsets(
+  deps: Pick<Deps, "logs">,
+  refs: readonly AttemptRef[],
+): Promise<readonly LogAck[]> {
+  return Promise.all(
+    refs.map(async (ref) => ({
+      ref,
+      offset: await deps.logs.durableOffset(ref.jobId, ref.attempt),
+    })),
+  );
+}

@@ -1,0 +1,116 @@
+import {
+  applyJobEvent,
+  applyWorkerEvent,
+  type JobEvent,
+  outcomeOf,
+  type ReplicaId,
+  type Worker,
+  type WorkerEvent,
+} from "@hodei/domain";
+import { returnAttempt } from "./attempts.ts";
+import type { Deps } from "./deps.ts";
+import { removeWorker } from "./remove-worker.ts";
+import { JOINED_PROVIDER } from "./workers.ts";
+
+/** Rows that one turn of a reaper takes; the rest are taken at once in the next. */
+const REAP_LIMIT_COUNT = 500;
+
+type ReapDeps = Pick<Deps, "database" | "clock" | "logs" | "random" | "settings" | "log">;
+
+/** One turn: assignments that no worker acknowledged in time go back to waiting. */
+export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
+  const now = deps.clock.now();
+  const jobs = await deps.database.readers.jobs.listUnacknowledged(now, REAP_LIMIT_COUNT);
+  for (const { id, version } of jobs) {
+    await deps.database.transact(async (stores) => {
+      const job = await stores.jobs.lock(id);
+      if (job.version !== version) return;
+      await returnAttempt(stores, job, now, "the worker did not acknowledge it in time");
+    });
+  }
+}
+
+/** One turn: jobs that waited longer than their queue time-out end. */
+export async function reapQueueTimeouts(deps: ReapDeps): Promise<undefined> {
+  const now = deps.clock.now();
+  const jobs = await deps.database.readers.jobs.listQueueTimedOut(now, REAP_LIMIT_COUNT);
+  for (const { id, version } of jobs) {
+    await deps.database.transact(async (stores) => {
+      const job = await stores.jobs.lock(id);
+      if (job.version !== version) return;
+      const outcome = outcomeOf("queue_timeout", "no worker took it within the queue time-out");
+      const event: JobEvent = { type: "timed_out", at: now, outcome };
+      await stores.jobs.update(applyJobEvent(job, event), [event]);
+    });
+  }
+}
+
+/** One turn, on every replica: sessions that have been silent for too long end. */
+export async function endSilentSessions(
+  deps: Pick<Deps, "sessions" | "clock" | "settings">,
+): Promise<undefined> {
+  const oldest = deps.clock.now().getTime() - deps.settings.workerSilenceMs;
+  for (const session of deps.sessions.all()) {
+    if (session.lastHeardAt.getTime() < oldest) session.end();
+  }
+}
+
+/**
+ * One turn: workers whose server died get time to connect to another; workers whose time has run out are lost, and
+ * their attempts with them; workers lost for long are terminated.
+ */
+export async function reapWorkers(deps: ReapDeps): Promise<undefined> {
+  const now = deps.clock.now();
+  const alive = await liveReplicas(deps, now);
+  for (const worker of await deps.database.readers.workers.listLive()) {
+    const event = reapEvent(deps, worker, { now, alive });
+    if (event !== undefined) await apply(deps, worker, event);
+  }
+}
+
+async function liveReplicas(deps: ReapDeps, now: Date): Promise<ReadonlySet<ReplicaId | null>> {
+  const replicas = await deps.database.readers.replicas.list();
+  const oldest = now.getTime() - deps.settings.replicaTtlMs;
+  const live = replicas.filter(({ renewedAt }) => renewedAt.getTime() >= oldest);
+  return new Set(live.map(({ id }) => id));
+}
+
+type ReapEvent = Extract<WorkerEvent, { type: "disconnected" | "lost" | "terminated" }>;
+
+function reapEvent(
+  { settings }: ReapDeps,
+  worker: Worker,
+  { now: at, alive }: { now: Date; alive: ReadonlySet<ReplicaId | null> },
+): ReapEvent | undefined {
+  if (worker.connectBy === null) {
+    if (alive.has(worker.replicaId)) return undefined;
+    // Counts from now, not from the death of the server: there may have been none to connect to until now.
+    const connectBy = new Date(at.getTime() + settings.orphanGraceMs);
+    return { type: "disconnected", at, connectBy, message: "its server died" };
+  }
+  const overdueMs = at.getTime() - worker.connectBy.getTime();
+  if (overdueMs <= 0) return undefined;
+  if (worker.connectedAt === null) {
+    return { type: "terminated", at, message: "it never opened a session" };
+  }
+  if (worker.state !== "lost") {
+    return { type: "lost", at, message: "its session ended and it did not come back in time" };
+  }
+  const joined = worker.provider === JOINED_PROVIDER;
+  const retentionMs = joined ? settings.joinedRetentionMs : settings.lostRetentionMs;
+  return overdueMs > retentionMs
+    ? { type: "terminated", at, message: "it was lost and did not come back" }
+    : undefined;
+}
+
+async function apply(deps: ReapDeps, { id, version }: Worker, event: ReapEvent): Promise<void> {
+  await deps.database.transact(async (stores) => {
+    const worker = await stores.workers.lock(id);
+    if (worker.version !== version) return;
+    if (event.type === "disconnected") {
+      await stores.workers.update(applyWorkerEvent(worker, event), [event]);
+    } else {
+      await removeWorker(deps, stores, worker, event);
+    }
+  });
+}

@@ -1,0 +1,65 @@
+import type { Clock, Component } from "@hodei/domain";
+import type { Log } from "./log.ts";
+import type { Signals, Topic } from "./signals.ts";
+
+export interface ReconcilerOptions {
+  readonly name: string;
+  /** Woken by these; what they say is not looked at. */
+  readonly topics: readonly Topic[];
+  /** Longest pause between two turns. */
+  readonly intervalMs: number;
+  /** Whether this replica is the one to run it now. */
+  readonly enabled: () => boolean;
+  /** One turn: read state, compare with intent, act. May say when it wants its next turn at the latest. */
+  readonly run: () => Promise<Date | undefined>;
+}
+
+/** A loop without input. A turn that fails is logged and comes again; turns never overlap. */
+export class Reconciler implements Component {
+  readonly #deps: { readonly clock: Clock; readonly signals: Signals; readonly log: Log };
+  readonly #options: ReconcilerOptions;
+  readonly #stop = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(
+    deps: { readonly clock: Clock; readonly signals: Signals; readonly log: Log },
+    options: ReconcilerOptions,
+  ) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { intervalMs, topics } = this.#options;
+    const wakeup = this.#deps.signals.subscribe(topics);
+    while (!this.#stop.signal.aborted) {
+      const next = await this.#turn();
+      const untilNext = next === undefined ? intervalMs : next.getTime() - this.#now();
+      await wakeup.wait(Math.max(0, Math.min(intervalMs, untilNext)), this.#stop.signal);
+    }
+    wakeup.close();
+  }
+
+  async #turn(): Promise<Date | undefined> {
+    if (!this.#options.enabled()) return undefined;
+    try {
+      return await this.#options.run();
+    } catch (error) {
+      this.#deps.log.error("reconciler_failed", { name: this.#options.name, error });
+      return undefined;
+    }
+  }
+
+  #now(): number {
+    return this.#deps.clock.now().getTime();
+  }
+}

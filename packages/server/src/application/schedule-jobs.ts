@@ -1,0 +1,80 @@
+import {
+  type Attempt,
+  applyJobEvent,
+  type Job,
+  type JobEvent,
+  type Lease,
+  leastLoaded,
+  type Placement,
+  planPlacements,
+  type Stores,
+} from "@hodei/domain";
+import type { Deps } from "./deps.ts";
+import { readHosts } from "./hosts.ts";
+
+/** Placements that one transaction stores. */
+const PLACEMENTS_PER_TRANSACTION = 100;
+
+type ScheduleDeps = Pick<
+  Deps,
+  "database" | "clock" | "newLeaseToken" | "sessions" | "settings" | "log"
+>;
+
+/** One scheduling turn: places what is due on what is free. Returns when the next job falls due. */
+export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined> {
+  const { readers } = deps.database;
+  const now = deps.clock.now();
+  const candidates = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
+  if (candidates.length > 0) {
+    const hosts = await readHosts({ readers, sessions: deps.sessions });
+    const { placements } = planPlacements(candidates, hosts, leastLoaded);
+    for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
+      await store(deps, placements.slice(start, start + PLACEMENTS_PER_TRANSACTION));
+    }
+  }
+  return (await readers.jobs.nextDueAt(now)) ?? undefined;
+}
+
+/** Stores the placements whose job is still as it was planned; the others are planned anew next turn. */
+async function store(deps: ScheduleDeps, placements: readonly Placement[]): Promise<void> {
+  await deps.database.transact(async (stores) => {
+    for (const placement of placements) {
+      const job = await stores.jobs.lock(placement.jobId);
+      if (job.version === placement.version) await assign(deps, stores, job, placement);
+    }
+  });
+}
+
+async function assign(
+  deps: ScheduleDeps,
+  { jobs, attempts }: Stores,
+  job: Job,
+  { workerId }: Placement,
+): Promise<void> {
+  const at = deps.clock.now();
+  const lease: Lease = {
+    token: deps.newLeaseToken(),
+    workerId,
+    acknowledgeBy: new Date(at.getTime() + deps.settings.acknowledgeTimeoutMs),
+  };
+  const event: JobEvent = { type: "assigned", at, lease };
+  const assigned = await jobs.update(applyJobEvent(job, event), [event]);
+  await attempts.insert(newAttempt(assigned, lease, at));
+}
+
+function newAttempt(job: Job, lease: Lease, assignedAt: Date): Attempt {
+  return {
+    jobId: job.id,
+    number: job.attempt,
+    tenantId: job.tenantId,
+    workerId: lease.workerId,
+    leaseToken: lease.token,
+    state: "assigned",
+    assignedAt,
+    startedAt: null,
+    finishedAt: null,
+    outcome: null,
+    logBytes: 0,
+    processesLeft: 0,
+  };
+}

@@ -1,0 +1,178 @@
+import {
+  type AttemptRef,
+  type AttemptReport,
+  applyWorkerEvent,
+  isAttemptOver,
+  type LogBatch,
+  type ServerMessage,
+  type WorkerEvent,
+  type WorkerMessage,
+} from "@hodei/domain";
+import { endAttempt, isCurrent, markStarted, returnAttempt } from "./attempts.ts";
+import type { Deps } from "./deps.ts";
+import type { OpenSession } from "./sessions.ts";
+
+/** Messages of one session that are worked on at once; at the bound the stream is read no further. */
+const MAX_IN_FLIGHT_COUNT = 64;
+
+/**
+ * The server's end of one worker's stream. Messages about one attempt are worked on in order, those of different
+ * attempts side by side.
+ */
+export class Session {
+  readonly #deps: Deps;
+  readonly #open: OpenSession;
+  readonly #chains = new Map<string, Promise<void>>();
+  readonly #inFlight = new Set<Promise<void>>();
+
+  constructor(deps: Deps, open: OpenSession) {
+    this.#deps = deps;
+    this.#open = open;
+  }
+
+  /** What to send to the worker; ends when the session is to end. */
+  get outgoing(): AsyncIterable<ServerMessage> {
+    return this.#open.outgoing;
+  }
+
+  /**
+   * Takes one message; resolves when the next may come. A message that cannot be worked on ends the session: the worker
+   * opens a new one and sends again what was not acked.
+   */
+  async receive(message: WorkerMessage): Promise<void> {
+    this.#open.lastHeardAt = this.#deps.clock.now();
+    switch (message.type) {
+      case "heartbeat":
+        if (message.capacity !== null) this.#open.capacity = message.capacity;
+        return;
+      case "going_away":
+        return this.#track(this.#drain());
+      case "log_batch":
+        return this.#queue(message.batch.ref, () => this.#appendLog(message.batch));
+      case "attempt_finished":
+        return this.#queue(message.report.ref, () => this.#finish(message.report));
+      case "attempt_started":
+        return this.#queue(message.ref, () => this.#start(message.ref));
+      case "attempt_refused":
+        return this.#queue(message.ref, () => this.#return(message.ref, message.message));
+    }
+  }
+
+  /** The stream is over. Resolves when all that was received has been worked on and the end is stored. */
+  async close(message: string): Promise<void> {
+    this.#open.end();
+    await Promise.all(this.#inFlight);
+    if (!this.#deps.sessions.remove(this.#open)) return;
+    const { workerId } = this.#open;
+    await this.#deps.database.transact(async ({ workers, jobs }) => {
+      const worker = await workers.lock(workerId);
+      if (worker.state !== "ready" && worker.state !== "draining") return;
+      // Another session of the worker may have opened meanwhile, here or on another replica.
+      if (worker.connectedAt?.getTime() !== this.#open.connectedAt.getTime()) return;
+      const held = await jobs.listOfWorkers([workerId]);
+      const left = worker.drainRequestedAt !== null && held.length === 0;
+      const at = this.#deps.clock.now();
+      const event: WorkerEvent = left
+        ? { type: "terminated", at, message: "left after a drain" }
+        : { type: "disconnected", at, connectBy: this.#connectBy(at), message };
+      await workers.update(applyWorkerEvent(worker, event), [event]);
+    });
+    this.#deps.log.info("session_closed", { workerId, message });
+  }
+
+  async #queue(ref: AttemptRef, work: () => Promise<void>): Promise<void> {
+    const previous = this.#chains.get(ref.leaseToken) ?? Promise.resolve();
+    const next = previous.then(work);
+    this.#chains.set(ref.leaseToken, next);
+    await this.#track(next);
+    const clean = () => {
+      if (this.#chains.get(ref.leaseToken) === next) this.#chains.delete(ref.leaseToken);
+    };
+    // Its failure is handled where it is tracked.
+    void next.then(clean, clean);
+  }
+
+  /** Lets `work` go on beside the next message while there is room. */
+  async #track(work: Promise<void>): Promise<void> {
+    const guarded = work
+      .catch((error: unknown) => {
+        this.#deps.log.warn("session_failed", { workerId: this.#open.workerId, error });
+        this.#open.end();
+      })
+      .finally(() => this.#inFlight.delete(guarded));
+    this.#inFlight.add(guarded);
+    if (this.#inFlight.size >= MAX_IN_FLIGHT_COUNT) await Promise.race(this.#inFlight);
+  }
+
+  async #start(ref: AttemptRef): Promise<void> {
+    const { database, clock } = this.#deps;
+    const current = await database.transact(async (stores) => {
+      const job = await stores.jobs.lock(ref.jobId);
+      if (!isCurrent(job, this.#open.workerId, ref)) return false;
+      if (job.state === "assigned") await markStarted(stores, job, clock.now());
+      return true;
+    });
+    if (!current) this.#abandon(ref);
+  }
+
+  async #return(ref: AttemptRef, message: string): Promise<void> {
+    const { database, clock } = this.#deps;
+    await database.transact(async (stores) => {
+      const job = await stores.jobs.lock(ref.jobId);
+      if (!isCurrent(job, this.#open.workerId, ref) || job.state !== "assigned") return;
+      await returnAttempt(stores, job, clock.now(), `the worker refused it: ${message}`);
+    });
+    this.#open.forget(ref.leaseToken);
+  }
+
+  async #appendLog(batch: LogBatch): Promise<void> {
+    const { logs, signals } = this.#deps;
+    const [result] = await logs.append([batch]);
+    if (result?.kind !== "stored") return this.#abandon(batch.ref);
+    this.#open.send({ type: "log_ack", ack: { ref: batch.ref, offset: result.durableOffset } });
+    signals.notify(`log:${batch.ref.jobId}`);
+  }
+
+  /** Accepts the result of the current attempt once; a repeat of an accepted one is acked again. */
+  async #finish(report: AttemptReport): Promise<void> {
+    const { ref } = report;
+    const { database, clock, random, log } = this.#deps;
+    const accepted = await database.transact(async (stores) => {
+      const job = await stores.jobs.lock(ref.jobId);
+      if (isCurrent(job, this.#open.workerId, ref)) {
+        const at = clock.now();
+        const started = job.state === "assigned" ? await markStarted(stores, job, at) : job;
+        await endAttempt(stores, started, report, { at, random });
+        return true;
+      }
+      const attempt = await stores.attempts.find(ref.jobId, ref.attempt);
+      const repeated = attempt?.leaseToken === ref.leaseToken && attempt.state !== "lost";
+      return repeated && isAttemptOver(attempt.state);
+    });
+    if (!accepted) log.warn("stale_result_refused", { workerId: this.#open.workerId, ...ref });
+    this.#open.forget(ref.leaseToken);
+    this.#open.send({ type: "result_ack", ref, accepted });
+  }
+
+  async #drain(): Promise<void> {
+    await this.#deps.database.transact(async ({ workers }) => {
+      const worker = await workers.lock(this.#open.workerId);
+      if (worker.drainRequestedAt !== null) return;
+      const event: WorkerEvent = {
+        type: "drain_requested",
+        at: this.#deps.clock.now(),
+        by: "the worker itself",
+      };
+      await workers.update(applyWorkerEvent(worker, event), [event]);
+    });
+  }
+
+  #connectBy(at: Date): Date {
+    return new Date(at.getTime() + this.#deps.settings.reconnectGraceMs);
+  }
+
+  #abandon(ref: AttemptRef): void {
+    this.#open.forget(ref.leaseToken);
+    this.#open.send({ type: "abandon_attempt", ref });
+  }
+}

@@ -1,0 +1,65 @@
+import type { Capacity, LeaseToken, ServerMessage, WorkerId } from "@hodei/domain";
+import { MessageQueue } from "./message-queue.ts";
+
+/** One worker's open stream, as this replica knows it. */
+export class OpenSession {
+  readonly workerId: WorkerId;
+  readonly outgoing: MessageQueue<ServerMessage>;
+  /** As stored with the worker; tells this session from a later one. */
+  readonly connectedAt: Date;
+  /** What the worker last said that it can hold. */
+  capacity: Capacity;
+  lastHeardAt: Date;
+  /** Assignments and cancels that this session has carried already, by lease token. */
+  readonly sentAssignments = new Set<LeaseToken>();
+  readonly sentCancels = new Set<LeaseToken>();
+  sentDrain = false;
+
+  constructor(workerId: WorkerId, capacity: Capacity, connectedAt: Date) {
+    this.workerId = workerId;
+    this.capacity = capacity;
+    this.connectedAt = connectedAt;
+    this.lastHeardAt = connectedAt;
+    this.outgoing = new MessageQueue();
+  }
+
+  send(message: ServerMessage): void {
+    this.outgoing.push(message);
+  }
+
+  /** Ends the stream; the worker comes back by itself. */
+  end(): void {
+    this.outgoing.end();
+  }
+
+  /** Forgets what was sent for attempts that have ended. */
+  forget(token: LeaseToken): void {
+    this.sentAssignments.delete(token);
+    this.sentCancels.delete(token);
+  }
+}
+
+/** The sessions of this replica, at most one per worker. Memory only: after a crash, workers open them anew. */
+export class Sessions {
+  readonly #open = new Map<WorkerId, OpenSession>();
+
+  /** Makes `session` the worker's only one; an earlier one is ended. */
+  add(session: OpenSession): void {
+    this.#open.get(session.workerId)?.end();
+    this.#open.set(session.workerId, session);
+  }
+
+  /** False if another session of the worker has taken its place. */
+  remove(session: OpenSession): boolean {
+    if (this.#open.get(session.workerId) !== session) return false;
+    return this.#open.delete(session.workerId);
+  }
+
+  find(workerId: WorkerId): OpenSession | undefined {
+    return this.#open.get(workerId);
+  }
+
+  all(): readonly OpenSession[] {
+    return [...this.#open.values()];
+  }
+}

@@ -1,0 +1,39 @@
+/** Times and bounds of the control plane. All in milliseconds unless the name says otherwise. */
+export interface Settings {
+  /** How often a worker reports. */
+  readonly heartbeatIntervalMs: number;
+  /** A session that was silent for this long is closed. */
+  readonly workerSilenceMs: number;
+  /** How long a worker may be without a session before it is lost and its attempts go elsewhere. */
+  readonly reconnectGraceMs: number;
+  /** The same after its server died: longer than a worker's longest pause between two tries (60 s). */
+  readonly orphanGraceMs: number;
+  /** How long a new worker may take to open its first session. */
+  readonly provisionTimeoutMs: number;
+  /** How long a lost worker that a provider made may come back; then its machine is destroyed. */
+  readonly lostRetentionMs: number;
+  /** The same for a worker that came by itself, whose machine is not ours. */
+  readonly joinedRetentionMs: number;
+  /** How long a worker may take to acknowledge an assignment. */
+  readonly acknowledgeTimeoutMs: number;
+  /** A replica that has not renewed its row for this long counts as dead. */
+  readonly replicaTtlMs: number;
+  /** Longest pause of a loop: what a lost wake-up costs at most. */
+  readonly pollIntervalMs: number;
+  /** Jobs that one scheduling turn looks at, most urgent first; the rest wait for the next turn. */
+  readonly scheduleLimitCount: number;
+}
+
+export const DEFAULT_SETTINGS: Settings = {
+  heartbeatIntervalMs: 5_000,
+  workerSilenceMs: 10_000,
+  reconnectGraceMs: 5_000,
+  orphanGraceMs: 75_000,
+  provisionTimeoutMs: 60_000,
+  lostRetentionMs: 60_000,
+  joinedRetentionMs: 86_400_000,
+  acknowledgeTimeoutMs: 10_000,
+  replicaTtlMs: 10_000,
+  pollIntervalMs: 1_000,
+  scheduleLimitCount: 10_000,
+};

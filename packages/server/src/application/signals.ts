@@ -1,0 +1,81 @@
+import type { Clock, CommitListener, EventRecord, StopSignal } from "@hodei/domain";
+
+/** What can be waited for. A topic says "look again", never what happened. */
+export type Topic = "jobs" | "workers" | "events" | `job:${string}` | `log:${string}`;
+
+/** Waits for topics. A notification that came since the last wait ended is not missed. */
+export interface Wakeup {
+  /** Resolves when one of the topics was notified, after `timeoutMs`, or when `stop` aborts; never rejects. */
+  wait(timeoutMs: number, stop?: StopSignal): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Wake-ups within one process. Nothing is queued and nothing is lost: each listener holds one flag per subscription, so
+ * memory is bounded by the number of listeners.
+ */
+export class Signals {
+  readonly #clock: Clock;
+  readonly #listeners = new Map<Topic, Set<() => void>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  notify(topic: Topic): void {
+    for (const listener of this.#listeners.get(topic) ?? []) listener();
+  }
+
+  /** For changes made by other replicas, of which only the fact is known. */
+  notifyAll(): void {
+    for (const topic of this.#listeners.keys()) this.notify(topic);
+  }
+
+  /** Listens for commits of this process. */
+  readonly onCommit: CommitListener = (events: readonly EventRecord[]) => {
+    if (events.length === 0) return;
+    const topics = new Set<Topic>(["events"]);
+    for (const { subjectType, subjectId } of events) {
+      topics.add(subjectType === "job" ? "jobs" : "workers");
+      if (subjectType === "job") topics.add(`job:${subjectId}`);
+    }
+    for (const topic of topics) this.notify(topic);
+  };
+
+  subscribe(topics: readonly Topic[]): Wakeup {
+    let pending = false;
+    let wake: (() => void) | undefined;
+    const listener = () => {
+      pending = true;
+      wake?.();
+    };
+    for (const topic of topics) this.#add(topic, listener);
+    return {
+      wait: async (timeoutMs, stop) => {
+        if (!pending && !stop?.aborted) {
+          const timer = new AbortController();
+          wake = () => timer.abort();
+          stop?.addEventListener("abort", wake, { once: true });
+          await this.#clock.sleep(timeoutMs, timer.signal);
+          stop?.removeEventListener("abort", wake);
+          wake = undefined;
+        }
+        pending = false;
+      },
+      close: () => {
+        for (const topic of topics) this.#remove(topic, listener);
+      },
+    };
+  }
+
+  #add(topic: Topic, listener: () => void): void {
+    const listeners = this.#listeners.get(topic) ?? new Set();
+    this.#listeners.set(topic, listeners.add(listener));
+  }
+
+  #remove(topic: Topic, listener: () => void): void {
+    const listeners = this.#listeners.get(topic);
+    listeners?.delete(listener);
+    if (listeners?.size === 0) this.#listeners.delete(topic);
+  }
+}

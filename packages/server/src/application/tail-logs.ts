@@ -1,0 +1,93 @@
+import {
+  isTerminal,
+  type JobId,
+  type LogChunk,
+  type LogStream,
+  PlatformError,
+  type StopSignal,
+} from "@hodei/domain";
+import type { Deps } from "./deps.ts";
+import { findOwnJob } from "./get-job.ts";
+import type { Principal } from "./principal.ts";
+import { isOver } from "./read-logs.ts";
+
+/** Bytes read from the store at a time: what one tail holds in memory. */
+const READ_BYTES = 256 * 1024;
+
+export interface TailLogsInput {
+  readonly jobId: JobId;
+  /** 0: every attempt, one after another. */
+  readonly attempt: number;
+  /** Of the first attempt that is read. */
+  readonly offset: number;
+  /** `null`: both. */
+  readonly stream: LogStream | null;
+  /** `null`: from `offset`; else this many lines before the end of the latest attempt. */
+  readonly tailLines: number | null;
+  /** Goes on until the job, or the one attempt, has ended. */
+  readonly follow: boolean;
+}
+
+export interface LogsTailed {
+  readonly attempt: number;
+  readonly chunks: readonly LogChunk[];
+}
+
+type TailDeps = Pick<Deps, "database" | "logs" | "signals" | "settings">;
+
+/**
+ * History, then what comes. History and live are one read loop over offsets, so there is no seam at which a byte could be
+ * lost or doubled; a slow reader holds up nobody.
+ * @throws PlatformError `not_found`; `invalid_argument` for `tailLines` with an offset
+ */
+export async function* tailLogs(
+  deps: TailDeps,
+  principal: Principal,
+  input: TailLogsInput,
+  stop: StopSignal,
+): AsyncGenerator<LogsTailed> {
+  const { jobId } = input;
+  const wakeup = deps.signals.subscribe([`log:${jobId}`, `job:${jobId}`]);
+  try {
+    let position = await startOf(deps, principal, input);
+    while (!stop.aborted) {
+      // Asked before reading: what is over now has all of its log stored.
+      const job = await findOwnJob(deps, principal, jobId);
+      const over = await isOver(deps, jobId, position.attempt);
+      const { attempt, offset } = position;
+      const range = { jobId, attempt, offset, maxBytes: READ_BYTES, stream: input.stream };
+      const { chunks, nextOffset } = await deps.logs.read(range);
+      if (chunks.length > 0) yield { attempt, chunks };
+      position = { attempt, offset: nextOffset };
+      if (nextOffset > offset) continue;
+      if (input.attempt === 0 && attempt < job.attempt) {
+        position = { attempt: attempt + 1, offset: 0 };
+        continue;
+      }
+      const ended = isTerminal(job.state) || (input.attempt !== 0 && over);
+      if (ended || !input.follow) return;
+      await wakeup.wait(deps.settings.pollIntervalMs, stop);
+    }
+  } finally {
+    wakeup.close();
+  }
+}
+
+async function startOf(
+  deps: TailDeps,
+  principal: Principal,
+  input: TailLogsInput,
+): Promise<{ attempt: number; offset: number }> {
+  const { jobId, tailLines, stream } = input;
+  const job = await findOwnJob(deps, principal, jobId);
+  if (tailLines === null) return { attempt: input.attempt || 1, offset: input.offset };
+  if (input.offset > 0) {
+    throw new PlatformError(
+      "invalid_argument",
+      "tail_with_offset",
+      "tail_lines and offset exclude each other; give one of them",
+    );
+  }
+  const attempt = input.attempt || Math.max(1, job.attempt);
+  return { attempt, offset: await deps.logs.findTailOffset(jobId, attempt, tailLines, stream) };
+}

@@ -1,0 +1,95 @@
+import {
+  applyWorkerEvent,
+  createWorker,
+  type Page,
+  type PageRequest,
+  type Worker,
+  type WorkerEvent,
+  type WorkerId,
+  type WorkerState,
+} from "@hodei/domain";
+import type { Deps } from "./deps.ts";
+import { countHeld } from "./hosts.ts";
+import { ownedBy, type Principal } from "./principal.ts";
+
+/** How long a join token is good for when the caller does not say. */
+export const DEFAULT_JOIN_TOKEN_TTL_MS = 3_600_000;
+/** Pool of workers that came by themselves, when the caller does not say. */
+export const JOINED_POOL = "joined";
+/** Stands for the provider of workers that came by themselves. */
+export const JOINED_PROVIDER = "joined";
+
+export interface WorkerView {
+  readonly worker: Worker;
+  /** Assigned and running attempts. */
+  readonly runningAttempts: number;
+}
+
+/** Workers of the caller's tenant, newest first. */
+export async function listWorkers(
+  deps: Pick<Deps, "database">,
+  principal: Principal,
+  states: readonly WorkerState[],
+  page: PageRequest,
+): Promise<Page<WorkerView>> {
+  const { readers } = deps.database;
+  const filter = { tenantId: principal.tenantId, states };
+  const { items, nextToken } = await readers.workers.list(filter, page);
+  const held = await countHeld(readers);
+  const views = items.map((worker) => ({ worker, runningAttempts: held.get(worker.id) ?? 0 }));
+  return { items: views, nextToken };
+}
+
+/** @throws PlatformError `not_found` */
+export async function getWorker(
+  deps: Pick<Deps, "database">,
+  principal: Principal,
+  id: WorkerId,
+): Promise<WorkerView> {
+  const { readers } = deps.database;
+  const worker = ownedBy(principal, "worker", await readers.workers.find(id), id);
+  return { worker, runningAttempts: (await countHeld(readers)).get(id) ?? 0 };
+}
+
+/**
+ * Gives the worker nothing new; it leaves when its attempts have ended. One that is draining or gone comes back unchanged.
+ * @throws PlatformError `not_found`
+ */
+export async function drainWorker(
+  deps: Pick<Deps, "database" | "clock" | "sessions">,
+  principal: Principal,
+  id: WorkerId,
+): Promise<WorkerView> {
+  await getWorker(deps, principal, id);
+  await deps.database.transact(async ({ workers }) => {
+    const worker = await workers.lock(id);
+    if (worker.drainRequestedAt !== null || worker.state === "terminated") return;
+    const at = deps.clock.now();
+    // A worker that has no session yet has nothing to finish.
+    const event: WorkerEvent =
+      worker.connectedAt === null
+        ? { type: "terminated", at, message: `drained by ${principal.name} before it connected` }
+        : { type: "drain_requested", at, by: principal.name };
+    await workers.update(applyWorkerEvent(worker, event), [event]);
+  });
+  return getWorker(deps, principal, id);
+}
+
+/** A token with which one machine may register as one worker, once. Only its hash is stored. */
+export async function createJoinToken(
+  deps: Pick<Deps, "database" | "clock" | "ids" | "joinTokens">,
+  principal: Principal,
+  { pool, ttlMs }: { readonly pool: string; readonly ttlMs: number },
+): Promise<{ readonly token: string; readonly expiresAt: Date }> {
+  const now = deps.clock.now();
+  const expiresAt = new Date(now.getTime() + ttlMs);
+  const id = deps.ids.next() as WorkerId;
+  const { token, hash } = deps.joinTokens.create();
+  const { tenantId } = principal;
+  await deps.database.transact(async ({ workers, joinTokens }) => {
+    const facts = { id, tenantId, pool, provider: JOINED_PROVIDER, connectBy: expiresAt };
+    await workers.insert(createWorker(facts, now));
+    await joinTokens.insert({ hash, workerId: id, expiresAt });
+  });
+  return { token, expiresAt };
+}
