@@ -1,4 +1,5 @@
 import type { WorkerId } from "./ids.ts";
+import type { WorkerTemplate } from "./pool.ts";
 
 /** What a new machine needs to become a worker. */
 export interface ProvisionRequest {
@@ -8,7 +9,8 @@ export interface ProvisionRequest {
   readonly serverUrl: string;
   /** One-use; must reach the machine without being readable by others. */
   readonly joinToken: string;
-  readonly labels: Readonly<Record<string, string>>;
+  /** What the worker is to say that it is. */
+  readonly template: WorkerTemplate;
 }
 
 /** A machine as its provider sees it. */

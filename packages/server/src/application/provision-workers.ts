@@ -135,8 +135,8 @@ export class Provisioner {
       await stores.joinTokens.insert({ hash, workerId, expiresAt: connectBy });
     });
     try {
-      const { labels } = pool.template;
-      await provider.provision({ workerId, pool: pool.name, serverUrl, joinToken: token, labels });
+      const { name, template } = pool;
+      await provider.provision({ workerId, pool: name, serverUrl, joinToken: token, template });
       log.info("worker_provisioned", { workerId, pool: pool.name });
       return true;
     } catch (error) {

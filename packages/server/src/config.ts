@@ -1,0 +1,103 @@
+import { availableParallelism, totalmem } from "node:os";
+import { resolve } from "node:path";
+import { PlatformError } from "@hodei/domain";
+import { z } from "zod";
+
+const PREFIX = "HODEI_SERVER_";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const milliseconds = z.coerce.number().int().min(1);
+
+/** Every setting of a server: unit, default, meaning. Environment names are `HODEI_SERVER_` and the key in capitals. */
+const schema = z.strictObject({
+  /** Folder for all that is kept outside of the database: CA, API token, embedded PostgreSQL. */
+  dataDir: z.string().min(1),
+  /** `postgres://…` of a PostgreSQL ≥ 14; without it the embedded one runs. */
+  databaseUrl: z.string().optional(),
+  /** Address of the public listener. */
+  publicHost: z.string().default("127.0.0.1"),
+  /** 0: a free one, the same after a restart if it is still free. */
+  publicPort: port.default(7400),
+  /** Certificate chain and key, PEM; without them the public listener speaks plaintext HTTP. */
+  publicCertFile: z.string().optional(),
+  publicKeyFile: z.string().optional(),
+  /** Address of the worker listener (mTLS). */
+  workerHost: z.string().default("127.0.0.1"),
+  /** 0: as for `publicPort`. */
+  workerPort: port.default(7401),
+  /** Further host names and addresses, separated by commas, under which workers reach this server. */
+  workerHostnames: z
+    .string()
+    .default("")
+    .transform((text) => text.split(",").filter((name) => name !== "")),
+  /** File with the API token; made on first start if it does not exist. Default: `api-token` in `dataDir`. */
+  apiTokenFile: z.string().optional(),
+  /** Folder of the CA; replicas share one. Default: `ca` in `dataDir`. */
+  caDir: z.string().optional(),
+  /** Workers of the local-process pool: at least, at most. 0 and 0: no such pool. */
+  localWorkersMin: z.coerce.number().int().min(0).max(100).default(0),
+  localWorkersMax: z.coerce.number().int().min(0).max(100).default(0),
+  /** What each local worker can hold. Default: this machine, shared out among `localWorkersMax`. */
+  localWorkerCpuMillis: z.coerce.number().int().min(1).optional(),
+  localWorkerMemoryBytes: z.coerce.number().int().min(1).optional(),
+  /** Stops by itself after so long without unfinished jobs and without requests. Default: never. */
+  idleExitMs: milliseconds.optional(),
+  /** Ends local workers with the server; else they outlive it and come back to the next one. */
+  stopWorkersOnExit: z.stringbool().or(z.boolean()).default(false),
+  /** How long a start waits for the database. */
+  databaseWaitMs: milliseconds.default(60_000),
+  logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
+});
+
+export type ServerConfig = z.output<typeof schema>;
+export type ServerOptions = z.input<typeof schema>;
+
+/**
+ * Settings from `options`, then from the environment; what is given in `options` wins.
+ * @throws PlatformError `invalid_argument` naming every unknown or wrong setting
+ */
+export function readServerConfig(
+  options: Partial<ServerOptions>,
+  environment: Readonly<Record<string, string | undefined>>,
+): ServerConfig {
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  );
+  const result = schema.safeParse({ ...fromEnvironment(environment), ...given });
+  if (!result.success) {
+    const problems = result.error.issues.map(({ path, message, code }) =>
+      code === "unrecognized_keys" ? message : `${path.join(".")}: ${message}`,
+    );
+    throw new PlatformError("invalid_argument", "invalid_config", problems.join("; "));
+  }
+  const config = result.data;
+  if (config.localWorkersMin > config.localWorkersMax) {
+    throw new PlatformError(
+      "invalid_argument",
+      "invalid_config",
+      "localWorkersMin: must not be above localWorkersMax",
+    );
+  }
+  return { ...config, dataDir: resolve(config.dataDir) };
+}
+
+function fromEnvironment(environment: Readonly<Record<string, string | undefined>>) {
+  const known = new Map(
+    Object.keys(schema.shape).map((key) => [
+      PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
+      key,
+    ]),
+  );
+  const entries = Object.entries(environment).filter(([name]) => name.startsWith(PREFIX));
+  return Object.fromEntries(entries.map(([name, value]) => [known.get(name) ?? name, value]));
+}
+
+/** What one local worker can hold when the settings do not say. */
+export function localWorkerCapacity(config: ServerConfig) {
+  const share = Math.max(1, config.localWorkersMax);
+  return {
+    cpuMillis:
+      config.localWorkerCpuMillis ?? Math.max(1_000, (availableParallelism() * 1_000) / share),
+    memoryBytes: config.localWorkerMemoryBytes ?? Math.floor(totalmem() / share),
+  };
+}
