@@ -1,0 +1,234 @@
+import {
+  type AttemptEvent,
+  type Capacity,
+  type Command,
+  type Constraint,
+  EXIT_REASONS,
+  type ExitReason,
+  INTERPRETERS,
+  type InputFile,
+  type JobEvent,
+  type JobSpec,
+  type Lease,
+  type LeaseToken,
+  type Outcome,
+  type ReplicaId,
+  type Requirements,
+  type RetryPolicy,
+  type Script,
+  type WorkerEvent,
+  type WorkerFacts,
+  type WorkerId,
+} from "@hodei/domain";
+import fc, { type Arbitrary } from "fast-check";
+
+/** Text as the contract lets it in: any characters but NUL, and no halves of characters. */
+export const anyText = (maxLength = 20): Arbitrary<string> =>
+  fc.string({ unit: "grapheme", maxLength }).map((text) => text.replaceAll("\0", ""));
+
+/** Instants in whole milliseconds, as far as four-digit years go. */
+export const anyDate = (): Arbitrary<Date> =>
+  fc.date({ min: new Date("1970-01-01"), max: new Date("9999-01-01"), noInvalidDate: true });
+
+const anyName = (): Arbitrary<string> => fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,15}$/);
+const anyUuid = (): Arbitrary<string> => fc.uuid();
+const anyBytes = (maxLength = 64): Arbitrary<Uint8Array> => fc.uint8Array({ maxLength });
+const anyTextByName = (): Arbitrary<Record<string, string>> =>
+  fc.dictionary(anyName(), anyText(), { maxKeys: 5, noNullPrototype: true });
+
+export const anyExitReason = (): Arbitrary<ExitReason> =>
+  fc.constantFrom(...(Object.keys(EXIT_REASONS) as ExitReason[]));
+
+export const anyOutcome = (reasons: Arbitrary<ExitReason> = anyExitReason()): Arbitrary<Outcome> =>
+  fc.record({
+    reason: reasons,
+    exitCode: fc.option(fc.integer({ min: 0, max: 255 })),
+    signal: fc.option(fc.constantFrom("SIGKILL", "SIGTERM", "SIGSEGV")),
+    message: anyText(),
+  });
+
+const anyCommand = (): Arbitrary<Command> =>
+  fc
+    .tuple(
+      anyText().filter((word) => word !== ""),
+      fc.array(anyText(), { maxLength: 5 }),
+    )
+    .map(([program, args]) => ({ kind: "command", argv: [program, ...args] }));
+
+const anyScript = (): Arbitrary<Script> =>
+  fc.record({
+    kind: fc.constant("script" as const),
+    content: anyText(200),
+    interpreter: fc.constantFrom(...INTERPRETERS, "/opt/my shell"),
+    args: fc.array(anyText(), { maxLength: 3 }),
+    withoutSafetyPreamble: fc.boolean(),
+  });
+
+const anyFile = (): Arbitrary<InputFile> =>
+  fc.record({ path: anyName(), content: anyBytes(), executable: fc.boolean() });
+
+/** Constraints that `checkJobSpec` accepts. */
+export const anyConstraint = (): Arbitrary<Constraint> =>
+  fc.oneof(
+    fc.record({
+      label: anyName(),
+      operator: fc.constantFrom("eq" as const, "ne" as const),
+      values: fc.tuple(anyText()),
+    }),
+    fc.record({
+      label: anyName(),
+      operator: fc.constantFrom("gt" as const, "lt" as const),
+      values: fc.tuple(fc.integer().map(String)),
+    }),
+    fc.record({
+      label: anyName(),
+      operator: fc.constantFrom("in" as const, "not_in" as const),
+      values: fc.array(anyText(), { minLength: 1, maxLength: 4 }),
+    }),
+    fc.record({
+      label: anyName(),
+      operator: fc.constant("exists" as const),
+      values: fc.constant([]),
+    }),
+  );
+
+export const anyRequirements = (): Arbitrary<Requirements> =>
+  fc.record({
+    cpuMillis: fc.integer({ min: 0, max: 16_000 }),
+    memoryBytes: fc.integer({ min: 0, max: 2 ** 40 }),
+    diskBytes: fc.integer({ min: 0, max: 2 ** 50 }),
+    arch: fc.constantFrom(null, "x64", "arm64"),
+    constraints: fc.array(anyConstraint(), { maxLength: 3 }),
+  });
+
+export const anyRetryPolicy = (): Arbitrary<RetryPolicy> =>
+  fc
+    .record({
+      maxAttempts: fc.integer({ min: 1, max: 100 }),
+      delays: fc.tuple(fc.nat({ max: 86_400_000 }), fc.nat({ max: 86_400_000 })),
+      reasons: fc.uniqueArray(anyExitReason(), { maxLength: 4 }),
+    })
+    .map(({ maxAttempts, delays, reasons }) => ({
+      maxAttempts,
+      baseDelayMs: Math.min(...delays),
+      maxDelayMs: Math.max(...delays),
+      reasons,
+    }));
+
+const anyWait = () => fc.option(fc.integer({ min: 1, max: 31_536_000_000 }));
+
+/** Specs that `checkJobSpec` accepts. */
+export const anyJobSpec = (): Arbitrary<JobSpec> =>
+  fc.record({
+    name: anyText(128).map((name) => name.replace(/\p{Cc}/gu, "")),
+    work: fc.oneof(anyCommand(), anyScript()),
+    env: anyTextByName().map(withoutReservedNames),
+    workingDir: anyText(),
+    stdin: anyBytes(),
+    files: fc.array(anyFile(), { maxLength: 3 }),
+    requirements: anyRequirements(),
+    priority: fc.integer({ min: -100, max: 100 }),
+    labels: anyTextByName(),
+    annotations: anyTextByName(),
+    tags: fc.record({ project: anyText(), team: anyText(), costCentre: anyText() }),
+    timeouts: fc.record({
+      queueMs: anyWait(),
+      runMs: anyWait(),
+      graceMs: fc.nat({ max: 3_600_000 }),
+    }),
+    retryPolicy: anyRetryPolicy(),
+    notBefore: fc.option(anyDate()),
+  });
+
+function withoutReservedNames(env: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("HODEI_")));
+}
+
+const anyLease = (): Arbitrary<Lease> =>
+  fc.record({
+    token: anyUuid().map((token) => token as LeaseToken),
+    workerId: anyUuid().map((id) => id as WorkerId),
+    acknowledgeBy: anyDate(),
+  });
+
+/** Every kind of event a job can have, legal in its state or not. */
+export const anyJobEvent = (): Arbitrary<JobEvent> =>
+  fc.oneof(
+    fc.record({ type: fc.constantFrom("created" as const, "started" as const), at: anyDate() }),
+    fc.record({ type: fc.constant("assigned" as const), at: anyDate(), lease: anyLease() }),
+    fc.record({ type: fc.constant("lease_expired" as const), at: anyDate(), message: anyText() }),
+    fc.record({ type: fc.constant("cancel_requested" as const), at: anyDate(), by: anyText() }),
+    fc.record({
+      type: fc.constant("retry_scheduled" as const),
+      at: anyDate(),
+      runAt: anyDate(),
+      outcome: anyOutcome(),
+    }),
+    fc.record({
+      type: fc.constant("retries_exhausted" as const),
+      at: anyDate(),
+      attempts: fc.integer({ min: 1, max: 100 }),
+    }),
+    ...(["succeeded", "failed", "cancelled", "timed_out"] as const).map((type) =>
+      fc.record({ type: fc.constant(type), at: anyDate(), outcome: anyOutcome() }),
+    ),
+  );
+
+/** Every kind of event an attempt can have, legal in its state or not. */
+export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
+  fc.oneof(
+    fc.record({ type: fc.constant("started" as const), at: anyDate() }),
+    fc.record({
+      type: fc.constantFrom(
+        "succeeded" as const,
+        "failed" as const,
+        "cancelled" as const,
+        "timed_out" as const,
+        "lost" as const,
+      ),
+      at: anyDate(),
+      outcome: anyOutcome(),
+      logBytes: fc.nat(),
+      processesLeft: fc.nat({ max: 10 }),
+    }),
+  );
+
+const anyCapacity = (): Arbitrary<Capacity> =>
+  fc.record({
+    cpuMillis: fc.integer({ min: 0, max: 64_000 }),
+    memoryBytes: fc.integer({ min: 0, max: 2 ** 40 }),
+    diskBytes: fc.integer({ min: 0, max: 2 ** 50 }),
+  });
+
+export const anyWorkerFacts = (): Arbitrary<WorkerFacts> =>
+  fc.record({
+    version: anyText(),
+    hostname: anyText(),
+    arch: fc.constantFrom("x64", "arm64"),
+    labels: anyTextByName(),
+    capacity: anyCapacity(),
+  });
+
+/** Every kind of event a worker can have, legal in its state or not. */
+export const anyWorkerEvent = (): Arbitrary<WorkerEvent> =>
+  fc.oneof(
+    fc.record({ type: fc.constantFrom("created" as const, "registered" as const), at: anyDate() }),
+    fc.record({
+      type: fc.constant("connected" as const),
+      at: anyDate(),
+      replicaId: anyUuid().map((id) => id as ReplicaId),
+      facts: anyWorkerFacts(),
+    }),
+    fc.record({
+      type: fc.constant("disconnected" as const),
+      at: anyDate(),
+      connectBy: anyDate(),
+      message: anyText(),
+    }),
+    fc.record({ type: fc.constant("drain_requested" as const), at: anyDate(), by: anyText() }),
+    fc.record({
+      type: fc.constantFrom("lost" as const, "terminated" as const),
+      at: anyDate(),
+      message: anyText(),
+    }),
+  );

@@ -1,0 +1,29 @@
+export {
+  anyAttemptEvent,
+  anyConstraint,
+  anyDate,
+  anyExitReason,
+  anyJobEvent,
+  anyJobSpec,
+  anyOutcome,
+  anyRequirements,
+  anyRetryPolicy,
+  anyText,
+  anyWorkerEvent,
+  anyWorkerFacts,
+} from "./arbitraries.ts";
+export {
+  after,
+  aJob,
+  aJobSpec,
+  aNewJob,
+  anAttempt,
+  aWorker,
+  START,
+  someWorkerFacts,
+} from "./builders.ts";
+export { ManualClock } from "./manual-clock.ts";
+export { MemoryDatabase } from "./memory/memory-database.ts";
+export { MemoryLogStore } from "./memory/memory-log-store.ts";
+export { SequenceIds } from "./sequence-ids.ts";
+export { type WaitOptions, waitFor } from "./wait-for.ts";

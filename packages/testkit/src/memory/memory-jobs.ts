@@ -1,0 +1,188 @@
+import {
+  type Candidate,
+  type HeldAttempt,
+  isTerminal,
+  type Job,
+  type JobEvent,
+  type JobFilter,
+  type JobId,
+  type JobReader,
+  type JobSpec,
+  type JobStore,
+  jobEventRecords,
+  type Page,
+  type PageRequest,
+  PlatformError,
+  queueDeadline,
+  type WorkerId,
+} from "@hodei/domain";
+import { compareText, newestFirst } from "./pages.ts";
+import type { DraftTables, JobRow, Tables } from "./tables.ts";
+
+export class MemoryJobReader implements JobReader {
+  readonly #tables: Tables;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  async get(id: JobId): Promise<Job> {
+    return this.#getRow(id).job;
+  }
+
+  async find(id: JobId): Promise<Job | undefined> {
+    return findJobRow(this.#tables, id)?.job;
+  }
+
+  async getSpec(id: JobId): Promise<JobSpec> {
+    return this.#getRow(id).spec;
+  }
+
+  async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
+    const { unfinishedJobs, finishedJobs } = this.#tables;
+    const jobs = [...unfinishedJobs.values(), ...finishedJobs.values()].map(({ job }) => job);
+    return newestFirst(
+      jobs.filter((job) => passes(filter, job)),
+      page,
+    );
+  }
+
+  async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
+    return this.#unfinished()
+      .filter(({ state, runAt }) => state === "pending" && runAt <= now)
+      .toSorted(
+        (a, b) =>
+          b.policy.priority - a.policy.priority ||
+          a.createdAt.getTime() - b.createdAt.getTime() ||
+          compareText(a.id, b.id),
+      )
+      .slice(0, limit)
+      .map(({ id, version, createdAt, policy: { priority, requirements } }) => ({
+        jobId: id,
+        version,
+        priority,
+        createdAt,
+        requirements,
+      }));
+  }
+
+  async nextDueAt(now: Date): Promise<Date | null> {
+    const times = this.#unfinished()
+      .filter(({ state }) => state === "pending")
+      .flatMap((job) => [job.runAt, queueDeadline(job)])
+      .flatMap((at) => (at !== null && at > now ? [at.getTime()] : []));
+    return times.length === 0 ? null : new Date(times.reduce((a, b) => Math.min(a, b)));
+  }
+
+  async listHeld(): Promise<readonly HeldAttempt[]> {
+    return this.#unfinished().flatMap(({ lease, policy: { requirements } }) =>
+      lease === null ? [] : [{ workerId: lease.workerId, requirements }],
+    );
+  }
+
+  async listOfWorkers(workerIds: readonly WorkerId[]): Promise<readonly Job[]> {
+    return this.#unfinished().filter(
+      ({ lease }) => lease !== null && workerIds.includes(lease.workerId),
+    );
+  }
+
+  async listUnacknowledged(now: Date, limit: number): Promise<readonly Job[]> {
+    return this.#earliest(
+      (job) => (job.state === "assigned" ? (job.lease?.acknowledgeBy ?? null) : null),
+      now,
+      limit,
+    );
+  }
+
+  async listQueueTimedOut(now: Date, limit: number): Promise<readonly Job[]> {
+    return this.#earliest(
+      (job) => (job.state === "pending" ? queueDeadline(job) : null),
+      now,
+      limit,
+    );
+  }
+
+  async countUnfinished(): Promise<number> {
+    return this.#unfinished().length;
+  }
+
+  /** Unfinished jobs whose instant `dueAt` has come, the earliest first. */
+  #earliest(dueAt: (job: Job) => Date | null, now: Date, limit: number): readonly Job[] {
+    return this.#unfinished()
+      .flatMap((job) => {
+        const at = dueAt(job);
+        return at !== null && at <= now ? [{ job, at }] : [];
+      })
+      .toSorted((a, b) => a.at.getTime() - b.at.getTime() || compareText(a.job.id, b.job.id))
+      .slice(0, limit)
+      .map(({ job }) => job);
+  }
+
+  #unfinished(): Job[] {
+    return [...this.#tables.unfinishedJobs.values()].map(({ job }) => job);
+  }
+
+  #getRow(id: JobId): JobRow {
+    const row = findJobRow(this.#tables, id);
+    if (row === undefined) throw new PlatformError("not_found", "job_not_found", `no job ${id}`);
+    return row;
+  }
+}
+
+export class MemoryJobStore extends MemoryJobReader implements JobStore {
+  readonly #draft: DraftTables;
+
+  constructor(draft: DraftTables) {
+    super(draft);
+    this.#draft = draft;
+  }
+
+  lock(id: JobId): Promise<Job> {
+    return this.get(id);
+  }
+
+  async update(job: Job, events: readonly JobEvent[]): Promise<Job> {
+    this.#draft.ensureOpen();
+    const row = findJobRow(this.#draft, job.id);
+    if (row?.job.version !== job.version) {
+      throw new PlatformError(
+        "conflict",
+        "stale_version",
+        `job ${job.id} is not at version ${job.version} any more`,
+      );
+    }
+    const stored = { ...job, version: job.version + 1 };
+    storeJobRow(this.#draft, { ...row, job: stored });
+    this.#draft.newEvents.push(...jobEventRecords(stored, events));
+    return stored;
+  }
+}
+
+export function findJobRow(
+  { unfinishedJobs, finishedJobs }: Tables,
+  id: string,
+): JobRow | undefined {
+  return unfinishedJobs.get(id) ?? finishedJobs.get(id);
+}
+
+export function storeJobRow({ unfinishedJobs, finishedJobs }: Tables, row: JobRow): void {
+  const { id, state } = row.job;
+  if (isTerminal(state)) {
+    unfinishedJobs.delete(id);
+    finishedJobs.set(id, row);
+  } else {
+    unfinishedJobs.set(id, row);
+  }
+}
+
+function passes(filter: JobFilter, job: Job): boolean {
+  const { tenantId, states, labels = {}, nameContains = "", createdAfter, createdBefore } = filter;
+  return (
+    job.tenantId === tenantId &&
+    (states === undefined || states.length === 0 || states.includes(job.state)) &&
+    Object.entries(labels).every(([label, value]) => job.labels[label] === value) &&
+    job.name.toLowerCase().includes(nameContains.toLowerCase()) &&
+    (createdAfter === undefined || job.createdAt > createdAfter) &&
+    (createdBefore === undefined || job.createdAt < createdBefore)
+  );
+}

@@ -1,0 +1,80 @@
+import {
+  type Attempt,
+  type EventRecord,
+  invariant,
+  type Job,
+  type JobSpec,
+  type JoinToken,
+  type Replica,
+  type Worker,
+} from "@hodei/domain";
+import { DraftRows, type Rows } from "./rows.ts";
+
+export interface JobRow {
+  readonly job: Job;
+  readonly spec: JobSpec;
+}
+
+/** Everything a memory database holds, as one transaction or reader sees it. */
+export interface Tables {
+  /** Jobs that have not ended, apart from the others because most queries ask for these only. */
+  readonly unfinishedJobs: Rows<JobRow>;
+  readonly finishedJobs: Rows<JobRow>;
+  /** Job ids by tenant and idempotency key. */
+  readonly idempotencyKeys: Rows<string>;
+  readonly attempts: Rows<Attempt>;
+  readonly workers: Rows<Worker>;
+  readonly joinTokens: Rows<JoinToken>;
+  readonly replicas: Rows<Replica>;
+  readonly subscriptions: Rows<string>;
+  /** Committed events, oldest first; the cursor of an event is its index. */
+  readonly events: readonly EventRecord[];
+}
+
+/** Tables with the changes of one transaction. */
+export interface DraftTables extends Tables {
+  /** Events that the transaction adds. */
+  readonly newEvents: EventRecord[];
+  /** @throws Error once the transaction has ended */
+  ensureOpen(): void;
+}
+
+/** The committed rows. */
+export class MemoryTables implements Tables {
+  readonly unfinishedJobs = new Map<string, JobRow>();
+  readonly finishedJobs = new Map<string, JobRow>();
+  readonly idempotencyKeys = new Map<string, string>();
+  readonly attempts = new Map<string, Attempt>();
+  readonly workers = new Map<string, Worker>();
+  readonly joinTokens = new Map<string, JoinToken>();
+  readonly replicas = new Map<string, Replica>();
+  readonly subscriptions = new Map<string, string>();
+  readonly events: EventRecord[] = [];
+
+  /** Runs `work` on a draft, which becomes the committed state if `work` succeeds. Returns also the new events. */
+  async change<T>(
+    work: (draft: DraftTables) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly newEvents: readonly EventRecord[] }> {
+    const rows = {
+      unfinishedJobs: new DraftRows(this.unfinishedJobs),
+      finishedJobs: new DraftRows(this.finishedJobs),
+      idempotencyKeys: new DraftRows(this.idempotencyKeys),
+      attempts: new DraftRows(this.attempts),
+      workers: new DraftRows(this.workers),
+      joinTokens: new DraftRows(this.joinTokens),
+      replicas: new DraftRows(this.replicas),
+      subscriptions: new DraftRows(this.subscriptions),
+    };
+    const newEvents: EventRecord[] = [];
+    let open = true;
+    const ensureOpen = () => invariant(open, "a transaction's stores are used while it runs");
+    try {
+      const result = await work({ ...rows, events: this.events, newEvents, ensureOpen });
+      for (const draft of Object.values(rows)) draft.apply();
+      this.events.push(...newEvents);
+      return { result, newEvents };
+    } finally {
+      open = false;
+    }
+  }
+}

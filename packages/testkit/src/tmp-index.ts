@@ -1,0 +1,6 @@
+export {
+  type ProviderFixture,
+  providerContract,
+  provisionRequest,
+} from "./contracts/provider-contract.ts";
+export { waitFor } from "./wait-for.ts";
