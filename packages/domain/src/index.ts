@@ -86,6 +86,7 @@ export type {
   LogStore,
   LogStream,
 } from "./log.ts";
+export type { Logger } from "./logger.ts";
 export { type Pool, type PoolDemand, provisionCount, type WorkerTemplate } from "./pool.ts";
 export type { Machine, Provider, ProvisionRequest } from "./provider.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";

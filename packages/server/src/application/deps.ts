@@ -4,12 +4,12 @@ import type {
   Database,
   Ids,
   JoinTokenCodec,
+  Logger,
   LogStore,
   NewLeaseToken,
   Random,
   ReplicaId,
 } from "@hodei/domain";
-import type { Log } from "./log.ts";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Settings } from "./settings.ts";
@@ -30,5 +30,5 @@ export interface Deps {
   readonly replicaId: ReplicaId;
   readonly pools: readonly PoolMember[];
   readonly settings: Settings;
-  readonly log: Log;
+  readonly log: Logger;
 }

@@ -5,7 +5,6 @@ export { listEvents, type OwnEventFilter, watchEvents } from "./events.ts";
 export { type ExplainReason, type Explanation, explainJob } from "./explain-job.ts";
 export { getJob } from "./get-job.ts";
 export { listJobs } from "./list-jobs.ts";
-export type { Log } from "./log.ts";
 export { createLoops, type Leadership } from "./loops.ts";
 export { openSession } from "./open-session.ts";
 export type { Principal } from "./principal.ts";

@@ -1,5 +1,4 @@
-import type { Clock, Component } from "@hodei/domain";
-import type { Log } from "./log.ts";
+import type { Clock, Component, Logger } from "@hodei/domain";
 import type { Signals, Topic } from "./signals.ts";
 
 export interface ReconcilerOptions {
@@ -16,13 +15,13 @@ export interface ReconcilerOptions {
 
 /** A loop without input. A turn that fails is logged and comes again; turns never overlap. */
 export class Reconciler implements Component {
-  readonly #deps: { readonly clock: Clock; readonly signals: Signals; readonly log: Log };
+  readonly #deps: { readonly clock: Clock; readonly signals: Signals; readonly log: Logger };
   readonly #options: ReconcilerOptions;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(
-    deps: { readonly clock: Clock; readonly signals: Signals; readonly log: Log },
+    deps: { readonly clock: Clock; readonly signals: Signals; readonly log: Logger },
     options: ReconcilerOptions,
   ) {
     this.#deps = deps;

@@ -1,10 +1,10 @@
+import type { Logger } from "@hodei/domain";
 import pino from "pino";
-import type { Log } from "../../application/index.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 /** One JSON object a line on `destination` (a file descriptor), with `event` and the fields. */
-export function createJsonLog(level: LogLevel, destination: number): Log {
+export function createJsonLog(level: LogLevel, destination: number): Logger {
   const logger = pino(
     {
       level,
