@@ -22,6 +22,12 @@ export {
   START,
   someWorkerFacts,
 } from "./builders.ts";
+export {
+  type ProviderFixture,
+  providerContract,
+  provisionRequest,
+} from "./contracts/provider-contract.ts";
+export { FakeProvider, type FakeProviderOptions } from "./fake-provider.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { MemoryDatabase } from "./memory/memory-database.ts";
 export { MemoryLogStore } from "./memory/memory-log-store.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { arch } from "node:os";
 import { suite, type TestContext, test } from "node:test";
 import {
   type Machine,
@@ -137,7 +138,11 @@ export function provisionRequest(): ProvisionRequest {
     pool: "default",
     serverUrl: "https://127.0.0.1:7443",
     joinToken: `token-${randomUUID()}`,
-    labels: { pool: "default", zone: "a" },
+    template: {
+      arch: arch(),
+      labels: { pool: "default", zone: "a" },
+      capacity: { cpuMillis: 2_000, memoryBytes: 1_073_741_824, diskBytes: 0 },
+    },
   };
 }
 

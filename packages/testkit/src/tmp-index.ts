@@ -1,6 +1,0 @@
-export {
-  type ProviderFixture,
-  providerContract,
-  provisionRequest,
-} from "./contracts/provider-contract.ts";
-export { waitFor } from "./wait-for.ts";
