@@ -1,0 +1,4 @@
+export {
+  LocalProcessProvider,
+  type LocalProcessProviderOptions,
+} from "./local-process/local-process-provider.ts";
