@@ -90,7 +90,9 @@ export async function boundLog(folder: MachineFolder): Promise<void> {
   const info = await unlessMissing(stat(folder.log));
   if (info === undefined || info.size <= WORKER_LOG_MAX_BYTES) return;
   // The worker holds the file open in append mode, so it must stay the same file.
-  await copyFile(folder.log, `${folder.log}.1`);
+  await copyFile(folder.log, `${folder.log}.1`).catch(() => {
+    // The disk is full, say: room is worth more than old output then.
+  });
   await truncate(folder.log, 0);
 }
 
