@@ -24,6 +24,7 @@ describe("the import table", () => {
     ["packages/cli/src/local-stack/start.ts", "@hodei/server"],
     ["packages/cli/src/commands/run.ts", "../local-stack/start.ts"],
     ["tools/generate.ts", "@hodei/domain"],
+    ["examples/examples.test.ts", "../tools/a.ts"],
   ];
   for (const [path, specifier] of allowed) {
     test(`${path} may import ${specifier}`, () => {
@@ -53,6 +54,11 @@ describe("the import table", () => {
       "packages/worker/src/a.ts",
       "@hodei/domain/src/job.ts",
       "@hodei/domain/src/job.ts is not in the package's exports",
+    ],
+    [
+      "tools/a.ts",
+      "../packages/cli/src/main.ts",
+      "../packages/cli/src/main.ts leaves the package: import it by its name",
     ],
     [
       "packages/worker/src/a.ts",

@@ -82,10 +82,10 @@ function layerOf(path: string): Layer | undefined {
   return layers.sort((a, b) => b.at.length - a.at.length)[0];
 }
 
-/** `packages/domain` for a file in it; the first folder for files outside of packages. */
+/** `packages/domain` for a file in it; empty for tools, examples and tests outside of packages, which are one. */
 function packageOf(path: string): string {
   const [first = "", second = ""] = path.split("/");
-  return first === "packages" ? `${first}/${second}` : first;
+  return first === "packages" ? `${first}/${second}` : "";
 }
 
 const isOurs = (specifier: string): boolean => /^\.|^@hodei\//.test(specifier);
