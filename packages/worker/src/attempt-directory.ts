@@ -1,0 +1,114 @@
+import { constants } from "node:fs";
+import { access, chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { ExitReason, InputFile } from "@hodei/domain";
+import { AttemptFailure } from "./attempt-failure.ts";
+import type { AttemptSpec } from "./attempt-run.ts";
+import { errnoOf, isDiskFull } from "./errno.ts";
+
+/** The private folder of one attempt; all paths are absolute. What is ours lies apart from the job's own files. */
+export interface AttemptDirectory {
+  readonly path: string;
+  /** The attempt's private directory as jobs know it: input files and, unless the spec differs, the working directory. */
+  readonly workPath: string;
+  /** `TMPDIR`. */
+  readonly tmpPath: string;
+  readonly scriptPath: string;
+  readonly stdinPath: string;
+}
+
+export function attemptDirectory(path: string): AttemptDirectory {
+  return {
+    path,
+    workPath: join(path, "work"),
+    tmpPath: join(path, "tmp"),
+    scriptPath: join(path, "script"),
+    stdinPath: join(path, "stdin"),
+  };
+}
+
+/**
+ * Makes the folder (mode 0700) with the spec's input files, script and standard input.
+ * @throws AttemptFailure `invalid_spec` for paths that cannot be, `disk_full`, `input_failed`
+ */
+export async function fillDirectory(directory: AttemptDirectory, spec: AttemptSpec): Promise<void> {
+  try {
+    await mkdir(directory.path, { mode: 0o700 });
+    await mkdir(directory.workPath, { mode: 0o700 });
+    await mkdir(directory.tmpPath, { mode: 0o700 });
+    if (spec.work.kind === "script") {
+      await writeFile(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
+    }
+    if (spec.stdin.length > 0) {
+      await writeFile(directory.stdinPath, spec.stdin, { mode: 0o600, flag: "wx" });
+    }
+  } catch (cause) {
+    throw writeFailure(`the attempt's directory ${directory.path}`, "internal", cause);
+  }
+  for (const file of spec.files) await writeInput(directory.workPath, file);
+}
+
+/** @throws AttemptFailure `input_failed` if it does not exist, is no directory or may not be entered */
+export async function resolveWorkingDir(workPath: string, workingDir: string): Promise<string> {
+  const path = resolve(workPath, workingDir);
+  try {
+    if (!(await stat(path)).isDirectory()) {
+      throw new AttemptFailure("input_failed", `The working directory ${path} is no directory.`);
+    }
+    await access(path, constants.X_OK);
+    return path;
+  } catch (cause) {
+    if (cause instanceof AttemptFailure) throw cause;
+    throw workingDirFailure(path, cause);
+  }
+}
+
+/** Removes the folder, also what the job made unremovable by its modes, as package caches do. */
+export async function removeDirectory({ path }: Pick<AttemptDirectory, "path">): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    await makeRemovable(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+function workingDirFailure(path: string, cause: unknown): AttemptFailure {
+  const problem = errnoOf(cause) === "ENOENT" ? "does not exist" : "cannot be entered";
+  const text = `The working directory ${path} ${problem} on this worker.`;
+  return new AttemptFailure("input_failed", text, { cause });
+}
+
+async function writeInput(workPath: string, file: InputFile): Promise<void> {
+  const parts = file.path.split("/");
+  if (file.path.startsWith("/") || parts.includes("..") || parts.at(-1) === "") {
+    throw new AttemptFailure(
+      "invalid_spec",
+      `The input file "${file.path}" must be a relative path that stays inside the attempt's directory.`,
+    );
+  }
+  const path = join(workPath, file.path);
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(path, file.content, { mode: file.executable ? 0o700 : 0o600, flag: "wx" });
+  } catch (cause) {
+    throw writeFailure(`the input file "${file.path}"`, "input_failed", cause);
+  }
+}
+
+/** Faults of the path itself, which no other worker would take either: two files of one name, a file below a file. */
+const PATH_FAULTS = ["EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EINVAL"];
+
+function writeFailure(what: string, otherwise: ExitReason, cause: unknown): AttemptFailure {
+  const text = `Cannot write ${what}: ${cause instanceof Error ? cause.message : String(cause)}.`;
+  if (isDiskFull(cause)) return new AttemptFailure("disk_full", text, { cause });
+  const isPathFault = otherwise === "input_failed" && PATH_FAULTS.includes(errnoOf(cause));
+  return new AttemptFailure(isPathFault ? "invalid_spec" : otherwise, text, { cause });
+}
+
+async function makeRemovable(path: string): Promise<void> {
+  await chmod(path, 0o700);
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) await makeRemovable(join(path, entry.name));
+  }
+}

@@ -1,0 +1,55 @@
+import type {
+  AttemptRef,
+  Command,
+  JobSpec,
+  LogStream,
+  Outcome,
+  Script,
+  Timeouts,
+} from "@hodei/domain";
+
+/** A form of work this worker cannot run; the attempt ends as `invalid_spec`. */
+export interface UnsupportedWork {
+  readonly kind: "unsupported";
+  /** Such as `a container`. */
+  readonly what: string;
+}
+
+/** What of a job spec the worker acts on. */
+export interface AttemptSpec
+  extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files">,
+    Pick<Timeouts, "runMs" | "graceMs"> {
+  readonly work: Command | Script | UnsupportedWork;
+}
+
+/** Where the output of an attempt goes. */
+export interface AttemptOutput {
+  /** Takes what was read, always. `false`: read no more until `resumeOutput` is called. */
+  write(stream: LogStream, bytes: Uint8Array): boolean;
+}
+
+/** How an attempt ended, seen from its processes. */
+export interface AttemptEnd {
+  readonly outcome: Outcome;
+  /** Processes of the attempt that could not be ended. */
+  readonly processesLeft: number;
+}
+
+/** An attempt under way. */
+export interface AttemptRun {
+  /** Resolves when no process is left, or none that can be ended, and all output was written. Never rejects. */
+  readonly ended: Promise<AttemptEnd>;
+  /** SIGTERM to all processes, then SIGKILL after the grace; the attempt ends as `outcome`. The first call counts. */
+  terminate(outcome: Outcome): void;
+  /** SIGKILL to all processes now. */
+  kill(): void;
+  /** Goes on reading after `write` returned `false`. */
+  resumeOutput(): void;
+}
+
+/** Starts an attempt; returns at once. */
+export type StartAttempt = (
+  ref: AttemptRef,
+  spec: AttemptSpec,
+  output: AttemptOutput,
+) => AttemptRun;

@@ -1,0 +1,149 @@
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { PlatformError } from "@hodei/domain";
+import { z } from "zod";
+import { Secret } from "./secret.ts";
+
+const ENV_PREFIX = "HODEI_WORKER_";
+const MIB = 1024 * 1024;
+
+const millis = z.int().min(0).max(31_536_000_000);
+const label = z.string().max(256);
+const absolutePath = z.string().max(4096).refine(isAbsolute, "must be an absolute path");
+
+/** Every setting of a worker. Unit, default and meaning stand on each field. */
+const schema = z
+  .strictObject({
+    /** The server's worker listener, such as `https://hodei.example:7443`. Required. */
+    serverUrl: z.url({ protocol: /^https$/, error: "must look like https://host:port" }).max(2048),
+    /** One-use token of the first start; later starts use the certificate it was turned into. */
+    joinToken: z.instanceof(Secret).optional(),
+    /** File that holds the join token, so that it stands in no environment. Not with `joinToken`. */
+    joinTokenFile: absolutePath.optional(),
+    /**
+     * Folder of the worker's key and of its attempts; made with mode 0700. One running worker per folder.
+     * Default: `$XDG_STATE_HOME/hodei/worker`, or `~/.local/state/hodei/worker`.
+     */
+    stateDir: absolutePath,
+    /** For constraints and preferences of jobs. In the environment: `name=value,name=value`. Default: none. */
+    labels: z.record(z.string().min(1).max(128), label).default({}),
+    /** Thousandths of a core that attempts may be given. Default: every core this process may use. */
+    cpuMillis: z.int().min(1).max(1_024_000).optional(),
+    /** Default: the machine's memory, or the limit of the control group. */
+    memoryBytes: z.int().min(MIB).optional(),
+    /** How long attempts may go on after SIGTERM. Default: 30 s. */
+    drainTimeoutMs: millis.default(30_000),
+    /** Default: `info`. */
+    logLevel: z
+      .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
+      .default("info"),
+    /** A log batch is sent when it has this many segments (runs of one stream). Default: 100. */
+    logBatchEntries: z.int().min(1).max(1000).default(100),
+    /** … or when this long has passed since the last one. Default: 250 ms. */
+    logBatchIntervalMs: millis.max(60_000).default(250),
+    /** … or when it has this many bytes, which it never has more of. Default: 64 KiB; at most 1 MiB. */
+    logBatchBytes: z.int().min(1).max(MIB).default(65_536),
+    /**
+     * Log bytes of one attempt that are kept until the server has stored them. At the bound the attempt's output is no
+     * longer read, so a writing process blocks. Default: 4 MiB.
+     */
+    maxUnackedBytes: z
+      .int()
+      .min(65_536)
+      .max(1024 * MIB)
+      .default(4 * MIB),
+  })
+  .refine((c) => c.joinToken === undefined || c.joinTokenFile === undefined, {
+    path: ["joinToken"],
+    error: "is given twice: as a value and as a file",
+  });
+
+export type WorkerConfig = z.output<typeof schema>;
+
+/** Settings of a caller; each wins over the environment. `undefined` means not given. */
+export type WorkerOptions = {
+  readonly [Key in keyof z.input<typeof schema>]?:
+    | z.input<typeof schema>[Key]
+    | (Key extends "joinToken" ? string : never)
+    | undefined;
+};
+
+const KEYS = Object.keys(schema.shape);
+const ENV_NAMES = new Map(KEYS.map((key) => [envName(key), key]));
+
+/**
+ * The configuration from the variables `HODEI_WORKER_*` of `env` and from `options`, which win.
+ * @throws PlatformError `invalid_argument`, reason `invalid_worker_config`: every fault in one message
+ */
+export function loadWorkerConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  options: WorkerOptions = {},
+): WorkerConfig {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const input: Record<string, unknown> = {
+    stateDir: defaultStateDir(env),
+    ...fromEnv(env),
+    ...Object.fromEntries(given),
+  };
+  if (typeof input.joinToken === "string") input.joinToken = new Secret(input.joinToken);
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw invalidConfig(
+    parsed.error.issues.map(({ path, message }) => `${describe(path)}: ${message}`),
+  );
+}
+
+function fromEnv(env: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  const unknown: string[] = [];
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(ENV_PREFIX) || text === undefined) continue;
+    const key = ENV_NAMES.get(name);
+    if (key === undefined) unknown.push(name);
+    else values[key] = fromText(key, text);
+  }
+  if (unknown.length === 0) return values;
+  const known = [...ENV_NAMES.keys()].join(", ");
+  throw invalidConfig(unknown.map((name) => `${name}: no such setting; there are ${known}`));
+}
+
+/** What stands for nothing else than digits is a number; the schema judges the rest. */
+function fromText(key: string, text: string): unknown {
+  if (key === "labels") return parseLabels(text);
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function parseLabels(text: string): Record<string, string> {
+  const pairs = text.split(",").filter((pair) => pair.trim() !== "");
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf("=");
+      if (at > 0) return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
+      throw invalidConfig([`${envName("labels")}: "${pair}" must look like name=value`]);
+    }),
+  );
+}
+
+function defaultStateDir(env: Readonly<Record<string, string | undefined>>): string {
+  const base = env.XDG_STATE_HOME || join(homedir(), ".local", "state");
+  return join(base, "hodei", "worker");
+}
+
+/** `logBatchBytes` → `HODEI_WORKER_LOG_BATCH_BYTES`. */
+function envName(key: string): string {
+  return ENV_PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+/** The setting under both of its names, since either may have been used. */
+function describe(path: readonly PropertyKey[]): string {
+  const key = String(path[0] ?? "options");
+  return KEYS.includes(key) ? `${key} (${envName(key)})` : key;
+}
+
+function invalidConfig(faults: readonly string[]): PlatformError {
+  return new PlatformError(
+    "invalid_argument",
+    "invalid_worker_config",
+    `the worker's configuration is wrong: ${faults.join("; ")}`,
+  );
+}

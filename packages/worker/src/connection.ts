@@ -1,0 +1,68 @@
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { WorkerService } from "@hodei/proto/hodei/v1/worker_service";
+
+/** A half-open connection is found within the sum of the two. */
+const PING_INTERVAL_MS = 5_000;
+const PING_TIMEOUT_MS = 5_000;
+/** Largest message from the server; an assignment carries a spec of at most 1 MiB. A larger one ends the session. */
+const READ_MAX_BYTES = 4 * 1024 * 1024;
+
+/** Whom to trust and, once there is a certificate, who we are; all PEM. */
+export interface TlsMaterial {
+  readonly rootPem: string;
+  readonly keyPem?: string;
+  readonly certificateChainPem?: string;
+}
+
+/** One HTTP/2 connection to the worker listener; opened by its first call. */
+export interface Connection {
+  readonly client: Client<typeof WorkerService>;
+  /** Cuts the connection and every call on it. */
+  close(): void;
+}
+
+/** Speaks gRPC with verified TLS: the server's certificate must lead to `rootPem` and name the host of `serverUrl`. */
+export function openConnection(serverUrl: string, tls: TlsMaterial): Connection {
+  const sessionManager = new Http2SessionManager(
+    serverUrl,
+    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+    { ca: tls.rootPem, key: tls.keyPem, cert: tls.certificateChainPem, minVersion: "TLSv1.3" },
+  );
+  const transport = createGrpcTransport({
+    baseUrl: serverUrl,
+    sessionManager,
+    readMaxBytes: READ_MAX_BYTES,
+  });
+  return {
+    client: createClient(WorkerService, transport),
+    close: () => sessionManager.abort(),
+  };
+}
+
+/**
+ * Why a call can never succeed as it is, or `undefined` when it may be made again: the server refuses what we show, or
+ * shows what we do not trust.
+ */
+export function findRefusal(error: unknown): "refused" | "untrusted" | undefined {
+  const codes = errorCodes(error);
+  if (codes.some((code) => UNTRUSTED.test(code))) return "untrusted";
+  if (codes.some((code) => CERTIFICATE_ALERT.test(code))) return "refused";
+  const { code } = ConnectError.from(error);
+  return code === Code.Unauthenticated || code === Code.PermissionDenied ? "refused" : undefined;
+}
+
+/** Verification failures of OpenSSL and of Node's host name check, as `error.code`. */
+const UNTRUSTED =
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT|GET_ISSUER_CERT_LOCALLY|VERIFY_LEAF_SIGNATURE)|INVALID_CA)$/;
+/** The server ended the handshake because of our certificate. */
+const CERTIFICATE_ALERT = /^ERR_SSL_.*ALERT_(.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$/;
+
+/** `code` of the error and of all its causes. */
+function errorCodes(error: unknown): string[] {
+  const codes: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && typeof cause.code === "string") codes.push(cause.code);
+  }
+  return codes;
+}

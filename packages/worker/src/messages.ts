@@ -1,0 +1,188 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type AttemptRef,
+  type Capacity,
+  DEFAULT_GRACE_MS,
+  type LeaseToken,
+  type LogAck,
+  type LogBatch,
+  type LogStream,
+  type Outcome,
+  PlatformError,
+  parseJobId,
+  type WorkerFacts,
+} from "@hodei/domain";
+import { ExitReason, type JobSpec as ProtoSpec } from "@hodei/proto/hodei/v1/job";
+import { LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
+import {
+  type LogAck as ProtoLogAck,
+  type AttemptRef as ProtoRef,
+  type SessionRequest,
+  SessionRequestSchema,
+} from "@hodei/proto/hodei/v1/worker_service";
+import type { AttemptSpec } from "./attempt-run.ts";
+import type { AttemptMessage } from "./held-attempt.ts";
+
+/** Bound of the contract on texts for people; the rest is cut off. */
+const MAX_MESSAGE_BYTES = 4096;
+
+export function helloRequest(facts: WorkerFacts, attempts: readonly AttemptRef[]): SessionRequest {
+  return create(SessionRequestSchema, {
+    message: {
+      case: "hello",
+      value: { ...facts, capacity: toProtoCapacity(facts.capacity), attempts: [...attempts] },
+    },
+  });
+}
+
+export interface HeartbeatFacts {
+  readonly capacity: Capacity;
+  readonly runningAttempts: number;
+  readonly load: readonly number[];
+  readonly memoryAvailableBytes: number;
+}
+
+export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
+  return create(SessionRequestSchema, {
+    message: {
+      case: "heartbeat",
+      value: {
+        capacity: toProtoCapacity(facts.capacity),
+        runningAttempts: facts.runningAttempts,
+        load: [...facts.load],
+        memoryAvailableBytes: BigInt(facts.memoryAvailableBytes),
+      },
+    },
+  });
+}
+
+export function goingAwayRequest(): SessionRequest {
+  return create(SessionRequestSchema, { message: { case: "goingAway", value: {} } });
+}
+
+export function attemptRequest(message: AttemptMessage): SessionRequest {
+  switch (message.type) {
+    case "attempt_started":
+      return create(SessionRequestSchema, {
+        message: { case: "attemptStarted", value: { ref: message.ref } },
+      });
+    case "attempt_refused":
+      return create(SessionRequestSchema, {
+        message: {
+          case: "attemptRefused",
+          value: { ref: message.ref, message: cut(message.message) },
+        },
+      });
+    case "log_batch":
+      return logBatchRequest(message.batch);
+    case "attempt_finished": {
+      const { ref, outcome, logBytes, processesLeft } = message.report;
+      return create(SessionRequestSchema, {
+        message: {
+          case: "attemptFinished",
+          value: {
+            ref,
+            outcome: toProtoOutcome(outcome),
+            logBytes: BigInt(logBytes),
+            processesLeft,
+          },
+        },
+      });
+    }
+  }
+}
+
+/** @throws PlatformError `invalid_argument` if the server sent none or a malformed one */
+export function fromProtoRef(ref: ProtoRef | undefined): AttemptRef {
+  if (ref === undefined) throw malformed("a message without the attempt it is about");
+  return {
+    jobId: parseJobId(ref.jobId),
+    attempt: ref.attempt,
+    leaseToken: ref.leaseToken as LeaseToken,
+  };
+}
+
+/** @throws PlatformError `invalid_argument` */
+export function fromProtoLogAck({ ref, offset }: ProtoLogAck): LogAck {
+  return { ref: fromProtoRef(ref), offset: Number(offset) };
+}
+
+/**
+ * What the worker acts on; the rest of the spec is the server's concern.
+ * @throws PlatformError `invalid_argument` if there is no spec
+ */
+export function fromProtoSpec(spec: ProtoSpec | undefined): AttemptSpec {
+  if (spec === undefined) throw malformed("an assignment without a spec");
+  const { timeouts } = spec;
+  return {
+    work: fromProtoWork(spec.work),
+    env: spec.env,
+    workingDir: spec.workingDir,
+    stdin: spec.stdin,
+    files: spec.files,
+    runMs: timeouts?.run === undefined ? null : durationMs(timeouts.run),
+    graceMs: timeouts?.grace === undefined ? DEFAULT_GRACE_MS : durationMs(timeouts.grace),
+  };
+}
+
+function fromProtoWork(work: ProtoSpec["work"]): AttemptSpec["work"] {
+  switch (work.case) {
+    case "command":
+      return { kind: "command", argv: work.value.argv };
+    case "script": {
+      const { content, interpreter, args, withoutSafetyPreamble } = work.value;
+      return { kind: "script", content, interpreter, args, withoutSafetyPreamble };
+    }
+    case "container":
+      return { kind: "unsupported", what: "a container" };
+    case undefined:
+      return { kind: "unsupported", what: "a form of work that it does not know" };
+  }
+}
+
+function logBatchRequest({ ref, offset, data, segments }: LogBatch): SessionRequest {
+  return create(SessionRequestSchema, {
+    message: {
+      case: "logBatch",
+      value: {
+        ref,
+        offset: BigInt(offset),
+        data,
+        segments: segments.map(({ stream, lengthBytes, at }) => ({
+          stream: LOG_STREAMS[stream],
+          length: lengthBytes,
+          time: timestampFromDate(at),
+        })),
+      },
+    },
+  });
+}
+
+const LOG_STREAMS: Readonly<Record<LogStream, ProtoLogStream>> = {
+  stdout: ProtoLogStream.STDOUT,
+  stderr: ProtoLogStream.STDERR,
+};
+
+function toProtoOutcome({ reason, exitCode, signal, message }: Outcome) {
+  return {
+    reason: ExitReason[reason.toUpperCase() as Uppercase<Outcome["reason"]>],
+    ...(exitCode !== null && { exitCode }),
+    signal: signal ?? "",
+    message: cut(message),
+  };
+}
+
+function toProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: Capacity) {
+  return { cpuMillis, memoryBytes: BigInt(memoryBytes), diskBytes: BigInt(diskBytes) };
+}
+
+/** Cuts between characters, never inside one. */
+function cut(text: string): string {
+  const bytes = new TextEncoder().encodeInto(text, new Uint8Array(MAX_MESSAGE_BYTES));
+  return text.slice(0, bytes.read);
+}
+
+function malformed(what: string): PlatformError {
+  return new PlatformError("invalid_argument", "malformed_message", `the server sent ${what}`);
+}

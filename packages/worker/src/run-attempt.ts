@@ -1,0 +1,209 @@
+import { join } from "node:path";
+import { type AttemptRef, type Outcome, outcomeOf } from "@hodei/domain";
+import type { Logger } from "pino";
+import { toCommand } from "./attempt-command.ts";
+import {
+  type AttemptDirectory,
+  attemptDirectory,
+  fillDirectory,
+  removeDirectory,
+  resolveWorkingDir,
+} from "./attempt-directory.ts";
+import { attemptEnvironment, type Environment } from "./attempt-environment.ts";
+import { AttemptFailure } from "./attempt-failure.ts";
+import {
+  type AttemptProcess,
+  type Launch,
+  type ProcessExit,
+  startProcess,
+} from "./attempt-process.ts";
+import type {
+  AttemptEnd,
+  AttemptOutput,
+  AttemptRun,
+  AttemptSpec,
+  StartAttempt,
+} from "./attempt-run.ts";
+import { startDeadline, type WorkerClock } from "./clock.ts";
+import { OutputReader } from "./output-reader.ts";
+import type { PipePool } from "./pipe-pool.ts";
+
+/** How long processes may take to vanish after SIGKILL before the attempt is called unkillable. */
+const KILL_WAIT_MS = 2_000;
+/** How long output is still read after the last process that can be found has ended. */
+const OUTPUT_WAIT_MS = 2_000;
+/** The kernel tells nobody when a process that is not its child ends, so the group is looked at this often. */
+const GROUP_POLL_MS = 25;
+
+export interface RunAttemptDeps {
+  readonly clock: WorkerClock;
+  readonly log: Logger;
+  readonly pipes: Pick<PipePool, "take">;
+  /** The worker's own environment. */
+  readonly hostEnv: Environment;
+  /** Where private directories are made. */
+  readonly attemptsPath: string;
+}
+
+/** Runs attempts as processes of this machine: private directory, clean environment, own session, process group. */
+export function createStartAttempt(deps: RunAttemptDeps): StartAttempt {
+  return (ref, spec, output) => new ProcessRun(deps, ref, spec, output);
+}
+
+class ProcessRun implements AttemptRun {
+  readonly ended: Promise<AttemptEnd>;
+  readonly #deps: RunAttemptDeps;
+  readonly #ref: AttemptRef;
+  readonly #spec: AttemptSpec;
+  readonly #output: AttemptOutput;
+  #process: AttemptProcess | undefined;
+  #reader: OutputReader | undefined;
+  /** Set once somebody wants the attempt to end. */
+  #wanted: Outcome | undefined;
+  #isKillWanted = false;
+  #hasGivenUp = false;
+  /** Resolves when SIGKILL did not help. */
+  readonly #gaveUp = Promise.withResolvers<undefined>();
+  readonly #timers: (() => void)[] = [];
+
+  constructor(deps: RunAttemptDeps, ref: AttemptRef, spec: AttemptSpec, output: AttemptOutput) {
+    this.#deps = deps;
+    this.#ref = ref;
+    this.#spec = spec;
+    this.#output = output;
+    this.ended = this.#run();
+  }
+
+  terminate(outcome: Outcome): void {
+    if (this.#wanted !== undefined) return;
+    this.#wanted = outcome;
+    if (this.#process !== undefined) this.#startGrace(this.#process);
+  }
+
+  kill(): void {
+    this.#wanted ??= outcomeOf("worker_lost", "The worker gave the attempt up.");
+    this.#isKillWanted = true;
+    if (this.#process !== undefined) this.#sendKill(this.#process);
+  }
+
+  resumeOutput(): void {
+    this.#reader?.resume();
+  }
+
+  async #run(): Promise<AttemptEnd> {
+    const { jobId, attempt } = this.#ref;
+    const directory = attemptDirectory(join(this.#deps.attemptsPath, `${jobId}-${attempt}`));
+    try {
+      const launch = await this.#prepare(directory);
+      if (this.#wanted !== undefined) return { outcome: this.#wanted, processesLeft: 0 };
+      this.#process = await startProcess(launch, this.#deps.pipes);
+      return await this.#follow(this.#process);
+    } catch (error) {
+      if (error instanceof AttemptFailure) return { outcome: error.outcome, processesLeft: 0 };
+      this.#deps.log.error({ event: "attempt.failed", jobId, attempt, err: error });
+      const message = `The worker failed: ${error instanceof Error ? error.message : String(error)}`;
+      return { outcome: outcomeOf("internal", message), processesLeft: 0 };
+    } finally {
+      for (const cancel of this.#timers) cancel();
+      void this.#remove(directory);
+    }
+  }
+
+  async #prepare(directory: AttemptDirectory): Promise<Launch> {
+    const { work, workingDir, env: specEnv, stdin } = this.#spec;
+    const command = toCommand(work, directory.scriptPath);
+    await fillDirectory(directory, this.#spec);
+    const cwd = await resolveWorkingDir(directory.workPath, workingDir);
+    const { tmpPath } = directory;
+    const env = attemptEnvironment(this.#deps.hostEnv, specEnv, { ref: this.#ref, tmpPath, cwd });
+    return {
+      ...command,
+      cwd,
+      env,
+      stdinPath: stdin.length > 0 ? directory.stdinPath : undefined,
+      script:
+        work.kind === "script" && command.file === directory.scriptPath ? work.content : undefined,
+    };
+  }
+
+  /** From the start of the process to the end of everything. */
+  async #follow(process: AttemptProcess): Promise<AttemptEnd> {
+    const { clock } = this.#deps;
+    const { stdoutFd: stdout, stderrFd: stderr } = process;
+    this.#reader = new OutputReader(clock, { stdout, stderr }, this.#output);
+    if (this.#wanted !== undefined) this.#startGrace(process);
+    const cancelTimeout = this.#startTimeout();
+    const exit = await Promise.race([process.exited, this.#gaveUp.promise]);
+    cancelTimeout();
+    await this.#endStragglers(process);
+    this.#reader.closeAfter(OUTPUT_WAIT_MS);
+    await this.#reader.closed;
+    const left = await process.group.listRunning();
+    return { outcome: this.#outcome(exit, left), processesLeft: left.length };
+  }
+
+  /** Counts from the start of the process, in monotonic time. */
+  #startTimeout(): () => void {
+    const { runMs } = this.#spec;
+    if (runMs === null) return () => {};
+    return startDeadline(this.#deps.clock, runMs, () => {
+      this.terminate(outcomeOf("run_timeout", `The attempt ran longer than ${runMs} ms.`));
+    });
+  }
+
+  /**
+   * Ends what the first process left behind in its group. When the attempt is being terminated the rest has until the
+   * end of the grace; after an end of its own accord there is nothing to wait for.
+   */
+  async #endStragglers(process: AttemptProcess): Promise<void> {
+    let running = await process.group.listRunning();
+    if (running.length > 0 && this.#wanted === undefined) this.#sendKill(process);
+    while (running.length > 0 && !this.#hasGivenUp) {
+      await this.#deps.clock.sleep(GROUP_POLL_MS);
+      running = await process.group.listRunning();
+    }
+  }
+
+  #startGrace(process: AttemptProcess): void {
+    const { graceMs } = this.#spec;
+    if (graceMs === 0 || this.#isKillWanted) {
+      this.#sendKill(process);
+      return;
+    }
+    process.group.signal("SIGTERM");
+    this.#timers.push(startDeadline(this.#deps.clock, graceMs, () => this.#sendKill(process)));
+  }
+
+  #sendKill(process: AttemptProcess): void {
+    process.group.signal("SIGKILL");
+    const giveUp = (): void => {
+      this.#hasGivenUp = true;
+      this.#gaveUp.resolve(undefined);
+    };
+    this.#timers.push(this.#deps.clock.startTimer(KILL_WAIT_MS, giveUp));
+  }
+
+  /** `exit`: `undefined` when the first process would not end. */
+  #outcome(exit: ProcessExit | undefined, left: readonly number[]): Outcome {
+    if (this.#wanted !== undefined && left.length > 0) {
+      const pids = left.slice(0, 20).join(", ");
+      return outcomeOf("unkillable", `SIGKILL did not end ${left.length} process(es): ${pids}.`);
+    }
+    const { exitCode = null, signal = null } = exit ?? {};
+    if (this.#wanted !== undefined) return { ...this.#wanted, exitCode, signal };
+    if (signal !== null) {
+      return { reason: "signal", exitCode, signal, message: `The process was ended by ${signal}.` };
+    }
+    if (exitCode === 0) return { reason: "completed", exitCode, signal, message: "" };
+    const message = `The process exited with code ${exitCode}.`;
+    return { reason: "non_zero_exit", exitCode, signal, message };
+  }
+
+  async #remove(directory: AttemptDirectory): Promise<void> {
+    try {
+      await removeDirectory(directory);
+    } catch (err) {
+      this.#deps.log.error({ event: "attempt.directory_not_removed", path: directory.path, err });
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import type { Random } from "@hodei/domain";
+import type { Logger } from "pino";
+import type { Environment } from "./attempt-environment.ts";
+import { AttemptTable } from "./attempt-table.ts";
+import type { WorkerClock } from "./clock.ts";
+import type { WorkerConfig } from "./config.ts";
+import { openConnection } from "./connection.ts";
+import { Host } from "./host.ts";
+import { PipePool } from "./pipe-pool.ts";
+import { obtainIdentity } from "./register.ts";
+import { createStartAttempt } from "./run-attempt.ts";
+import { SessionLoop } from "./session-loop.ts";
+import { attemptsPath, holdStateDirectory } from "./state-directory.ts";
+import { readVersion } from "./version.ts";
+import { type RunningWorker, Worker } from "./worker.ts";
+
+export interface StartWorkerDeps {
+  readonly clock: WorkerClock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Environment of which attempts get a part; see `attemptEnvironment`. */
+  readonly hostEnv: Environment;
+}
+
+/**
+ * Joins the server if need be and begins to hold a session; a server that cannot be reached is waited for. `signal` ends
+ * the waiting.
+ * @throws PlatformError as `holdStateDirectory` and `obtainIdentity` do; nothing is left running then
+ */
+export async function startWorker(
+  deps: StartWorkerDeps,
+  config: WorkerConfig,
+  signal: AbortSignal,
+): Promise<RunningWorker> {
+  const directory = await holdStateDirectory(deps, config.stateDir);
+  try {
+    const pipes = new PipePool(join(config.stateDir, "pipes"));
+    const host = new Host(config);
+    await Promise.all([pipes.start(), host.sampleDisk()]);
+    const identity = await obtainIdentity(deps, config, signal);
+    const attempts = createTable(deps, config, pipes);
+    const sessions = new SessionLoop({
+      ...deps,
+      attempts,
+      host,
+      version: readVersion(),
+      connect: () => openConnection(config.serverUrl, identity),
+      onDrain: () => worker.drain(),
+    });
+    const { drainTimeoutMs } = config;
+    const release = (): Promise<void> => directory.release();
+    const worker = new Worker({ ...deps, attempts, sessions, drainTimeoutMs, release });
+    return worker;
+  } catch (error) {
+    await directory.release();
+    throw error;
+  }
+}
+
+function createTable(deps: StartWorkerDeps, config: WorkerConfig, pipes: PipePool): AttemptTable {
+  return new AttemptTable({
+    ...deps,
+    startAttempt: createStartAttempt({
+      ...deps,
+      pipes,
+      attemptsPath: attemptsPath(config.stateDir),
+    }),
+    batchLimits: {
+      segmentCount: config.logBatchEntries,
+      sizeBytes: config.logBatchBytes,
+      intervalMs: config.logBatchIntervalMs,
+    },
+    maxUnackedBytes: config.maxUnackedBytes,
+  });
+}
