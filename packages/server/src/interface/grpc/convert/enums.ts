@@ -1,0 +1,131 @@
+import type { DescEnum } from "@bufbuild/protobuf";
+import {
+  type AttemptState,
+  type ConstraintOperator,
+  type ExitReason,
+  type JobState,
+  type LogStream,
+  PlatformError,
+  type WorkerState,
+} from "@hodei/domain";
+import {
+  AttemptStateSchema,
+  ConstraintOperatorSchema,
+  ExitReasonSchema,
+  JobStateSchema,
+  AttemptState as ProtoAttemptState,
+  ConstraintOperator as ProtoConstraintOperator,
+  ExitReason as ProtoExitReason,
+  JobState as ProtoJobState,
+} from "@hodei/proto/hodei/v1/job";
+import { LogStreamSchema, LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
+import { WorkerState as ProtoWorkerState, WorkerStateSchema } from "@hodei/proto/hodei/v1/worker";
+
+/** One enum of the contract beside one union of the domain. The tests hold that each covers the other. */
+export interface EnumTable<Word extends string, Value extends number> {
+  readonly schema: DescEnum;
+  readonly values: Readonly<Record<Word, Value>>;
+  toProto(word: Word): Value;
+  /** @throws PlatformError `invalid_argument` for `UNSPECIFIED` and for values that we do not know */
+  fromProto(value: Value): Word;
+}
+
+function enumTable<Word extends string, Value extends number>(
+  schema: DescEnum,
+  values: Readonly<Record<Word, Value>>,
+): EnumTable<Word, Value> {
+  const words = new Map((Object.entries(values) as [Word, Value][]).map(([w, v]) => [v, w]));
+  return {
+    schema,
+    values,
+    toProto: (word) => values[word],
+    fromProto(value) {
+      const word = words.get(value);
+      if (word !== undefined) return word;
+      const name = schema.value[value]?.name ?? value;
+      const choice = [...words.keys()].map((known) => schema.value[known]?.name).join(", ");
+      throw new PlatformError(
+        "invalid_argument",
+        "unknown_enum_value",
+        `${schema.name} ${name} cannot be given; use one of ${choice}`,
+      );
+    },
+  };
+}
+
+export const JOB_STATES = enumTable<JobState, ProtoJobState>(JobStateSchema, {
+  pending: ProtoJobState.PENDING,
+  assigned: ProtoJobState.ASSIGNED,
+  running: ProtoJobState.RUNNING,
+  succeeded: ProtoJobState.SUCCEEDED,
+  failed: ProtoJobState.FAILED,
+  cancelled: ProtoJobState.CANCELLED,
+  timed_out: ProtoJobState.TIMED_OUT,
+});
+
+export const ATTEMPT_STATES = enumTable<AttemptState, ProtoAttemptState>(AttemptStateSchema, {
+  assigned: ProtoAttemptState.ASSIGNED,
+  running: ProtoAttemptState.RUNNING,
+  succeeded: ProtoAttemptState.SUCCEEDED,
+  failed: ProtoAttemptState.FAILED,
+  cancelled: ProtoAttemptState.CANCELLED,
+  timed_out: ProtoAttemptState.TIMED_OUT,
+  lost: ProtoAttemptState.LOST,
+});
+
+/** With `busy`, which workers show but are not stored as. */
+export const WORKER_STATES = enumTable<WorkerState | "busy", ProtoWorkerState>(WorkerStateSchema, {
+  provisioning: ProtoWorkerState.PROVISIONING,
+  connecting: ProtoWorkerState.CONNECTING,
+  ready: ProtoWorkerState.READY,
+  busy: ProtoWorkerState.BUSY,
+  draining: ProtoWorkerState.DRAINING,
+  terminated: ProtoWorkerState.TERMINATED,
+  lost: ProtoWorkerState.LOST,
+});
+
+export const EXIT_REASON_VALUES = enumTable<ExitReason, ProtoExitReason>(ExitReasonSchema, {
+  completed: ProtoExitReason.COMPLETED,
+  non_zero_exit: ProtoExitReason.NON_ZERO_EXIT,
+  signal: ProtoExitReason.SIGNAL,
+  oom_killed: ProtoExitReason.OOM_KILLED,
+  run_timeout: ProtoExitReason.RUN_TIMEOUT,
+  queue_timeout: ProtoExitReason.QUEUE_TIMEOUT,
+  cancelled_by: ProtoExitReason.CANCELLED_BY,
+  worker_lost: ProtoExitReason.WORKER_LOST,
+  provider_reclaimed: ProtoExitReason.PROVIDER_RECLAIMED,
+  image_pull_failed: ProtoExitReason.IMAGE_PULL_FAILED,
+  command_not_found: ProtoExitReason.COMMAND_NOT_FOUND,
+  permission_denied: ProtoExitReason.PERMISSION_DENIED,
+  spawn_failed: ProtoExitReason.SPAWN_FAILED,
+  secret_unavailable: ProtoExitReason.SECRET_UNAVAILABLE,
+  input_failed: ProtoExitReason.INPUT_FAILED,
+  output_failed: ProtoExitReason.OUTPUT_FAILED,
+  disk_full: ProtoExitReason.DISK_FULL,
+  unkillable: ProtoExitReason.UNKILLABLE,
+  invalid_spec: ProtoExitReason.INVALID_SPEC,
+  internal: ProtoExitReason.INTERNAL,
+});
+
+export const CONSTRAINT_OPERATORS = enumTable<ConstraintOperator, ProtoConstraintOperator>(
+  ConstraintOperatorSchema,
+  {
+    eq: ProtoConstraintOperator.EQ,
+    ne: ProtoConstraintOperator.NE,
+    gt: ProtoConstraintOperator.GT,
+    lt: ProtoConstraintOperator.LT,
+    in: ProtoConstraintOperator.IN,
+    not_in: ProtoConstraintOperator.NOT_IN,
+    exists: ProtoConstraintOperator.EXISTS,
+  },
+);
+
+export const LOG_STREAMS = enumTable<LogStream, ProtoLogStream>(LogStreamSchema, {
+  stdout: ProtoLogStream.STDOUT,
+  stderr: ProtoLogStream.STDERR,
+});
+
+/** The stream that is asked for; unspecified means both, `null`. */
+export function fromProtoStreamChoice(value: ProtoLogStream): LogStream | null {
+  return value === ProtoLogStream.UNSPECIFIED ? null : LOG_STREAMS.fromProto(value);
+}

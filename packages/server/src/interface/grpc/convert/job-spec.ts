@@ -1,0 +1,200 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type Command,
+  type Constraint,
+  createJobSpec,
+  DEFAULT_CPU_MILLIS,
+  DEFAULT_GRACE_MS,
+  DEFAULT_RETRY_POLICY,
+  type InputFile,
+  type JobSpec,
+  MAX_SPEC_BYTES,
+  PlatformError,
+  type Requirements,
+  type RetryPolicy,
+  type Script,
+  type Tags,
+  type Timeouts,
+} from "@hodei/domain";
+import {
+  JobSpecSchema,
+  type Constraint as ProtoConstraint,
+  type InputFile as ProtoInputFile,
+  type JobSpec as ProtoJobSpec,
+  type Resources as ProtoResources,
+  type RetryPolicy as ProtoRetryPolicy,
+  type Tags as ProtoTags,
+  type Timeouts as ProtoTimeouts,
+} from "@hodei/proto/hodei/v1/job";
+import { CONSTRAINT_OPERATORS, EXIT_REASON_VALUES } from "./enums.ts";
+import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
+import {
+  fromProtoDuration,
+  fromProtoTime,
+  toProtoDuration,
+  toProtoOptionalDuration,
+  toProtoOptionalTime,
+} from "./times.ts";
+import { refuseUnsupportedFields } from "./unsupported-fields.ts";
+
+/** For a script that names none. */
+const DEFAULT_INTERPRETER = "bash";
+
+/** The spec with every default spelled out. */
+export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
+  const { requirements, timeouts, retryPolicy } = spec;
+  return create(JobSpecSchema, {
+    name: spec.name,
+    work: toProtoWork(spec.work),
+    env: { ...spec.env },
+    workingDir: spec.workingDir,
+    stdin: spec.stdin,
+    files: spec.files.map((file) => ({ ...file })),
+    resources: {
+      cpuMillis: requirements.cpuMillis,
+      memoryBytes: toProtoUint64(requirements.memoryBytes),
+      diskBytes: toProtoUint64(requirements.diskBytes),
+      arch: requirements.arch ?? "",
+    },
+    constraints: requirements.constraints.map(({ label, operator, values }) => ({
+      label,
+      operator: CONSTRAINT_OPERATORS.toProto(operator),
+      values: [...values],
+    })),
+    priority: spec.priority,
+    labels: { ...spec.labels },
+    annotations: { ...spec.annotations },
+    tags: { ...spec.tags },
+    timeouts: {
+      queue: toProtoOptionalDuration(timeouts.queueMs),
+      run: toProtoOptionalDuration(timeouts.runMs),
+      grace: toProtoDuration(timeouts.graceMs),
+    },
+    retryPolicy: {
+      maxAttempts: retryPolicy.maxAttempts,
+      baseDelay: toProtoDuration(retryPolicy.baseDelayMs),
+      maxDelay: toProtoDuration(retryPolicy.maxDelayMs),
+      reasons: retryPolicy.reasons.map(EXIT_REASON_VALUES.toProto),
+    },
+    notBefore: toProtoOptionalTime(spec.notBefore),
+  });
+}
+
+function toProtoWork(work: Command | Script): ProtoJobSpec["work"] {
+  const message = create(JobSpecSchema, {
+    work:
+      work.kind === "command"
+        ? { case: "command", value: { argv: [...work.argv] } }
+        : { case: "script", value: { ...work, args: [...work.args] } },
+  });
+  return message.work;
+}
+
+/**
+ * The spec with its defaults filled in. The contract's field rules have been checked already; the domain's have not.
+ * @throws PlatformError `invalid_argument` if it is absent, too large or has no work; `unimplemented` if it has parts
+ * that this server cannot act on
+ */
+export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
+  if (spec === undefined) throw invalidSpec("spec: must be given");
+  refuseUnsupportedFields(spec);
+  checkSize(spec);
+  return createJobSpec(fromProtoWork(spec), {
+    ...(spec.name !== "" && { name: spec.name }),
+    env: spec.env,
+    workingDir: spec.workingDir,
+    stdin: spec.stdin,
+    files: spec.files.map(fromProtoFile),
+    requirements: fromProtoRequirements(spec.resources, spec.constraints),
+    priority: spec.priority,
+    labels: spec.labels,
+    annotations: spec.annotations,
+    tags: fromProtoTags(spec.tags),
+    timeouts: fromProtoTimeouts(spec.timeouts),
+    retryPolicy: fromProtoRetryPolicy(spec.retryPolicy),
+    notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
+  });
+}
+
+function checkSize(spec: ProtoJobSpec): void {
+  const sizeBytes = toBinary(JobSpecSchema, spec).byteLength;
+  if (sizeBytes <= MAX_SPEC_BYTES) return;
+  throw new PlatformError(
+    "invalid_argument",
+    "spec_too_large",
+    `the spec has ${sizeBytes} bytes, and at most ${MAX_SPEC_BYTES} are taken; let the job fetch large inputs itself`,
+  );
+}
+
+function fromProtoWork({ work }: ProtoJobSpec): Command | Script {
+  switch (work.case) {
+    case "command":
+      return { kind: "command", argv: work.value.argv };
+    case "script": {
+      const { content, interpreter, args, withoutSafetyPreamble } = work.value;
+      return {
+        kind: "script",
+        content,
+        interpreter: interpreter === "" ? DEFAULT_INTERPRETER : interpreter,
+        args,
+        withoutSafetyPreamble,
+      };
+    }
+    // Containers were refused before.
+    case "container":
+    case undefined:
+      throw invalidSpec("spec.work: give a command or a script");
+  }
+}
+
+function fromProtoFile({ path, content, executable }: ProtoInputFile): InputFile {
+  return { path, content, executable };
+}
+
+function fromProtoRequirements(
+  resources: ProtoResources | undefined,
+  constraints: readonly ProtoConstraint[],
+): Requirements {
+  return {
+    cpuMillis: resources?.cpuMillis || DEFAULT_CPU_MILLIS,
+    memoryBytes: fromProtoUint64("spec.resources.memory_bytes", resources?.memoryBytes ?? 0n),
+    diskBytes: fromProtoUint64("spec.resources.disk_bytes", resources?.diskBytes ?? 0n),
+    arch: resources?.arch || null,
+    constraints: constraints.map(fromProtoConstraint),
+  };
+}
+
+function fromProtoConstraint({ label, operator, values }: ProtoConstraint): Constraint {
+  return { label, operator: CONSTRAINT_OPERATORS.fromProto(operator), values };
+}
+
+function fromProtoTags(tags: ProtoTags | undefined): Tags {
+  const { project = "", team = "", costCentre = "" } = tags ?? {};
+  return { project, team, costCentre };
+}
+
+function fromProtoTimeouts(timeouts: ProtoTimeouts | undefined): Timeouts {
+  const { queue, run, grace } = timeouts ?? {};
+  return {
+    queueMs: queue ? fromProtoDuration("spec.timeouts.queue", queue) : null,
+    runMs: run ? fromProtoDuration("spec.timeouts.run", run) : null,
+    graceMs: grace ? fromProtoDuration("spec.timeouts.grace", grace) : DEFAULT_GRACE_MS,
+  };
+}
+
+function fromProtoRetryPolicy(policy: ProtoRetryPolicy | undefined): RetryPolicy {
+  const { maxAttempts, baseDelayMs, maxDelayMs } = DEFAULT_RETRY_POLICY;
+  const { baseDelay, maxDelay } = policy ?? {};
+  return {
+    maxAttempts: policy?.maxAttempts || maxAttempts,
+    baseDelayMs: baseDelay
+      ? fromProtoDuration("spec.retry_policy.base_delay", baseDelay)
+      : baseDelayMs,
+    maxDelayMs: maxDelay ? fromProtoDuration("spec.retry_policy.max_delay", maxDelay) : maxDelayMs,
+    reasons: (policy?.reasons ?? []).map(EXIT_REASON_VALUES.fromProto),
+  };
+}
+
+function invalidSpec(message: string): PlatformError {
+  return new PlatformError("invalid_argument", "invalid_spec", message);
+}

@@ -1,0 +1,82 @@
+import { create } from "@bufbuild/protobuf";
+import type { Attempt, ExitReason, Job, JobFilter, Outcome } from "@hodei/domain";
+import {
+  AttemptSchema,
+  JobSchema,
+  OutcomeSchema,
+  type Attempt as ProtoAttempt,
+  type Job as ProtoJob,
+  type Outcome as ProtoOutcome,
+} from "@hodei/proto/hodei/v1/job";
+import type { JobFilter as ProtoJobFilter } from "@hodei/proto/hodei/v1/job_service";
+import { ATTEMPT_STATES, EXIT_REASON_VALUES, JOB_STATES } from "./enums.ts";
+import { toProtoUint64 } from "./numbers.ts";
+import { fromProtoTime, toProtoOptionalTime, toProtoTime } from "./times.ts";
+
+export function toProtoJob(job: Job): ProtoJob {
+  return create(JobSchema, {
+    id: job.id,
+    tenantId: job.tenantId,
+    name: job.name,
+    state: JOB_STATES.toProto(job.state),
+    version: toProtoUint64(job.version),
+    attempt: job.attempt,
+    priority: job.policy.priority,
+    labels: { ...job.labels },
+    createdAt: toProtoTime(job.createdAt),
+    runAt: toProtoTime(job.runAt),
+    startedAt: toProtoOptionalTime(job.startedAt),
+    finishedAt: toProtoOptionalTime(job.finishedAt),
+    cancelRequestedAt: toProtoOptionalTime(job.cancelRequest?.at ?? null),
+    outcome: job.outcome === null ? undefined : toProtoOutcome(job.outcome),
+  });
+}
+
+export function toProtoAttempt(attempt: Attempt): ProtoAttempt {
+  return create(AttemptSchema, {
+    number: attempt.number,
+    state: ATTEMPT_STATES.toProto(attempt.state),
+    workerId: attempt.workerId,
+    assignedAt: toProtoTime(attempt.assignedAt),
+    startedAt: toProtoOptionalTime(attempt.startedAt),
+    finishedAt: toProtoOptionalTime(attempt.finishedAt),
+    outcome: attempt.outcome === null ? undefined : toProtoOutcome(attempt.outcome),
+    logBytes: toProtoUint64(attempt.logBytes),
+    processesLeft: attempt.processesLeft,
+  });
+}
+
+export function toProtoOutcome({ reason, exitCode, signal, message }: Outcome): ProtoOutcome {
+  return create(OutcomeSchema, {
+    reason: EXIT_REASON_VALUES.toProto(reason),
+    exitCode: exitCode ?? undefined,
+    signal: signal ?? "",
+    message,
+  });
+}
+
+/** @throws PlatformError `invalid_argument` for a reason that we do not know */
+export function fromProtoOutcome({ reason, exitCode, signal, message }: ProtoOutcome): Outcome {
+  const known: ExitReason = EXIT_REASON_VALUES.fromProto(reason);
+  return {
+    reason: known,
+    exitCode: exitCode ?? null,
+    signal: signal === "" ? null : signal,
+    message,
+  };
+}
+
+/** What is not set does not narrow. @throws PlatformError `invalid_argument` */
+export function fromProtoJobFilter(
+  filter: ProtoJobFilter | undefined,
+): Omit<JobFilter, "tenantId"> {
+  if (filter === undefined) return {};
+  const { states, labels, nameContains, createdAfter, createdBefore } = filter;
+  return {
+    ...(states.length > 0 && { states: states.map(JOB_STATES.fromProto) }),
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(nameContains !== "" && { nameContains }),
+    ...(createdAfter && { createdAfter: fromProtoTime("filter.created_after", createdAfter) }),
+    ...(createdBefore && { createdBefore: fromProtoTime("filter.created_before", createdBefore) }),
+  };
+}
