@@ -35,7 +35,7 @@ describe("the examples do what their README says", () => {
   for (const { name, commands, expectedStdout } of examples) {
     test(name, { skip: lacks.get(name) ?? false }, async () => {
       assert.notEqual(commands, "", "the section has no commands");
-      const { stdout, stderr } = await runInShell(commands, stack.env);
+      const { stdout, stderr } = await runInShell(commands, stack);
       // Both, so that a failure shows the reason, which may stand on standard error.
       assert.deepEqual(
         { stdout: withoutNotices(stdout), stderr: withoutNotices(stderr) },

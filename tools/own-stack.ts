@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { ROOT } from "./repository.ts";
 
 /** A local stack apart from the user's, which the first command starts. */
@@ -45,7 +44,10 @@ export async function createOwnStack(): Promise<OwnStack> {
     env,
     remove: async () => {
       if (isRemoved) return;
-      await stop(env);
+      const { exitCode, stderr } = await runInShell("hodei down", { env });
+      if (exitCode !== 0) {
+        throw new Error(`hodei down failed (${exitCode}); the files are in ${folder}: ${stderr}`);
+      }
       const left = await findProcesses(folder);
       if (left.length > 0) throw new Error(`still running after hodei down: ${left.join(", ")}`);
       await rm(folder, { recursive: true });
@@ -54,33 +56,43 @@ export async function createOwnStack(): Promise<OwnStack> {
   };
 }
 
-/** Runs a shell script in the checkout, with a stack's environment, to its end. */
-export async function runInShell(script: string, env: NodeJS.ProcessEnv): Promise<CommandResult> {
+export interface ShellOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** Called with each piece of output as it comes. */
+  readonly onOutput?: (stream: "stdout" | "stderr", data: Buffer) => void;
+  /** Ends the script. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs a shell script in the checkout, with nothing on standard input, to its end. */
+export async function runInShell(script: string, options: ShellOptions): Promise<CommandResult> {
+  const { env, onOutput, signal } = options;
   const child = spawn("bash", ["-c", script], {
     cwd: ROOT,
     env,
     stdio: ["ignore", "pipe", "pipe"],
+    ...(signal === undefined ? {} : { signal }),
   });
-  const exited = new Promise<number>((resolve, reject) => {
+  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream].on("data", (data: Buffer) => {
+      output[stream].push(data);
+      onOutput?.(stream, data);
+    });
+  }
+  const exitCode = await new Promise<number>((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (code) => resolve(code ?? 128));
+    child.once("close", (code, name) =>
+      resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]),
+    );
   });
-  const [exitCode, stdout, stderr] = await Promise.all([
-    exited,
-    buffer(child.stdout),
-    buffer(child.stderr),
-  ]);
-  return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+  const stdout = Buffer.concat(output.stdout).toString();
+  return { exitCode, stdout, stderr: Buffer.concat(output.stderr).toString() };
 }
 
 function launcher(): string {
   const cli = join(ROOT, "packages/cli/bin/hodei.mjs");
   return `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`;
-}
-
-async function stop(env: NodeJS.ProcessEnv): Promise<void> {
-  const { exitCode, stderr } = await runInShell("hodei down", env);
-  if (exitCode !== 0) throw new Error(`hodei down failed with exit code ${exitCode}: ${stderr}`);
 }
 
 /** Command lines of the processes that work in `folder` or were told of it. Empty where there is no /proc. */
