@@ -5,7 +5,7 @@ import { runChild } from "./child.mjs";
 import { withInstallLock } from "./install-lock.mjs";
 import { SetupError } from "./setup-error.mjs";
 
-/** Lines of npm's output that are shown when it fails: its own summary is shorter than this. */
+/** Most lines of npm's errors that are shown: the reason comes first, a long help may follow. */
 const SHOWN_LINES = 20;
 const OFFLINE = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
@@ -30,7 +30,15 @@ export async function installDependencies(root) {
 async function npmCi(root) {
   const [command, ...args] = npmCommand();
   // A machine's npm settings may leave out both groups; the tools are in one and Node itself in the other.
-  const flags = ["ci", "--include=dev", "--include=optional", "--prefer-offline", "--no-progress"];
+  // And `npm run --silent` would keep the reason of a failure from us.
+  const flags = [
+    "ci",
+    "--include=dev",
+    "--include=optional",
+    "--prefer-offline",
+    "--loglevel=error",
+    "--no-progress",
+  ];
   const env = { ...process.env, NODE_ENV: "development" };
   const { child, ended } = runChild(command, [...args, ...flags], {
     cwd: root,
@@ -60,11 +68,11 @@ function npmCommand() {
 }
 
 function failureMessage(exitCode, output) {
-  const lines = output.trimEnd().split("\n").slice(-SHOWN_LINES);
+  const lines = output.split("\n").filter((line) => line.startsWith("npm error"));
   const advice = OFFLINE.test(output)
     ? "The package registry could not be reached. Check the network, the proxy (HTTPS_PROXY) and `npm config get registry`, then run this again."
     : "Correct what npm reports above, then run this again. The log that npm names has the details.";
-  return [`npm ci failed with exit code ${exitCode}:`, ...lines, advice].join("\n");
+  return [`npm ci failed with exit code ${exitCode}:`, ...lines.slice(0, SHOWN_LINES), advice].join("\n");
 }
 
 function isInstalled(root) {
