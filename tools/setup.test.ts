@@ -169,6 +169,7 @@ function lockFile(version: string): string {
       "packages/p": { version: "0.1.0" },
       "node_modules/a": { version, integrity: "sha512-a" },
       "node_modules/b": { version, integrity: "sha512-b", optional: true, cpu: [otherCpu] },
+      "node_modules/c": { version, optional: true, libc: ["musl"] },
     },
   });
 }

@@ -29,8 +29,8 @@ export async function installDependencies(root) {
 
 async function npmCi(root) {
   const [command, ...args] = npmCommand();
-  // A machine's npm settings may leave out both groups; the tools are in one and Node itself in the other.
-  // And `npm run --silent` would keep the reason of a failure from us.
+  // A machine's npm settings may leave out both groups: the tools are in one and Node itself in the other.
+  // The log level is set because `npm run --silent` would hand on its own, which hides why npm failed.
   const flags = [
     "ci",
     "--include=dev",
@@ -72,7 +72,9 @@ function failureMessage(exitCode, output) {
   const advice = OFFLINE.test(output)
     ? "The package registry could not be reached. Check the network, the proxy (HTTPS_PROXY) and `npm config get registry`, then run this again."
     : "Correct what npm reports above, then run this again. The log that npm names has the details.";
-  return [`npm ci failed with exit code ${exitCode}:`, ...lines.slice(0, SHOWN_LINES), advice].join("\n");
+  return [`npm ci failed with exit code ${exitCode}:`, ...lines.slice(0, SHOWN_LINES), advice].join(
+    "\n",
+  );
 }
 
 function isInstalled(root) {
@@ -97,8 +99,10 @@ function isInstalledByHand(root) {
   });
 }
 
-function isMadeForThisMachine({ os, cpu }) {
-  return (os?.includes(process.platform) ?? true) && (cpu?.includes(process.arch) ?? true);
+/** A C library that is named is not compared: the wrong guess would only install once more. */
+function isMadeForThisMachine({ os, cpu, libc }) {
+  const fits = (wanted, actual) => wanted === undefined || wanted.includes(actual);
+  return fits(os, process.platform) && fits(cpu, process.arch) && libc === undefined;
 }
 
 function stampPath(root) {
