@@ -39,7 +39,9 @@ async function main(): Promise<number> {
       console.log(`ok     ${duration}  ${name}`);
     } else {
       failedCount += 1;
-      console.log(`FAILED ${duration}  ${name}\n${result.output.trimEnd()}\n`);
+      console.log(
+        `FAILED ${duration}  ${name}\n${result.output.trimEnd().replaceAll(/^(?=.)/gm, "  ")}\n`,
+      );
     }
   }
   console.log(failedCount === 0 ? "\ncheck passed" : `\ncheck failed: ${failedCount} steps`);
