@@ -1,0 +1,199 @@
+-- Up Migration
+
+-- Every table carries tenant_id; rows of the platform itself (replicas, subscriptions) belong to "default".
+--
+-- There are no foreign keys: rows that belong together are written in one transaction, each key check costs the hot path
+-- a lookup and a lock, and old rows are to go by dropping partitions.
+--
+-- Instants come from the servers' clocks in whole milliseconds, never from now(), so that time can be simulated.
+
+-- The hot row: all that changes in the life of a job, and nothing else.
+--
+-- A change of state touches a column that indexes' conditions name, so it writes a new version into each index it
+-- belongs to. Hence every index but the primary key is partial and about unfinished jobs, and lists by age or label are
+-- served by job_spec, which never changes. The free space of a page (fillfactor) keeps versions of a row together, and lets
+-- changes that leave the state alone (a cancel request) stay out of the indexes (HOT updates).
+create table job (
+  id uuid primary key,
+  tenant_id text not null,
+  state text not null constraint job_state_check check (state in (
+    'pending', 'assigned', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out')),
+  version integer not null,
+  attempt integer not null,
+  started_attempts integer not null,
+  priority smallint not null,
+  run_at timestamptz not null,
+  -- Null once an attempt has started: only the wait before the first is limited.
+  queue_deadline_at timestamptz,
+  lease_token uuid,
+  lease_worker_id uuid,
+  acknowledge_by timestamptz,
+  created_at timestamptz not null,
+  started_at timestamptz,
+  finished_at timestamptz,
+  cancel_requested_at timestamptz,
+  cancel_requested_by text,
+  outcome_reason text constraint job_outcome_reason_check check (outcome_reason in (
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'worker_lost',
+    'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
+    'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal')),
+  outcome_exit_code integer,
+  outcome_signal text,
+  outcome_message text,
+  correlation_id text not null,
+  constraint job_lease_check check (
+    (state in ('assigned', 'running')) = (lease_token is not null and lease_worker_id is not null
+      and acknowledge_by is not null)),
+  constraint job_end_check check (
+    (state in ('succeeded', 'failed', 'cancelled', 'timed_out')) = (finished_at is not null
+      and outcome_reason is not null))
+) with (
+  fillfactor = 70,
+  -- Each job leaves three dead versions behind, so vacuum by count rather than by a share of a table that only grows.
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 10000,
+  autovacuum_vacuum_insert_scale_factor = 0.05,
+  autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0
+);
+
+create index job_due on job (priority desc, created_at, id) where state = 'pending';
+create index job_run_at on job (run_at) where state = 'pending';
+create index job_queue_deadline on job (queue_deadline_at, id)
+  where state = 'pending' and queue_deadline_at is not null;
+create index job_unacknowledged on job (acknowledge_by, id) where state = 'assigned';
+create index job_of_worker on job (lease_worker_id) where state in ('assigned', 'running');
+-- Few of many: looked for among all those that succeeded.
+create index job_not_succeeded on job (tenant_id, created_at, id)
+  where state in ('failed', 'cancelled', 'timed_out');
+
+-- What never changes. The small columns come first: reading them leaves a large spec in its TOAST table.
+create table job_spec (
+  job_id uuid primary key,
+  tenant_id text not null,
+  created_at timestamptz not null,
+  idempotency_key text,
+  name text not null,
+  labels jsonb not null,
+  policy jsonb not null,
+  -- json, not jsonb: never looked into by SQL, and comes back as it was written.
+  spec json not null
+) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+create unique index job_spec_idempotency_key on job_spec (tenant_id, idempotency_key)
+  where idempotency_key is not null;
+create index job_spec_newest on job_spec (tenant_id, created_at, job_id);
+create index job_spec_labels on job_spec using gin (labels jsonb_path_ops) where labels <> '{}';
+
+create table attempt (
+  job_id uuid not null,
+  number integer not null,
+  tenant_id text not null,
+  worker_id uuid not null,
+  lease_token uuid not null,
+  state text not null constraint attempt_state_check check (state in (
+    'assigned', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out', 'lost')),
+  assigned_at timestamptz not null,
+  started_at timestamptz,
+  finished_at timestamptz,
+  outcome_reason text constraint attempt_outcome_reason_check check (outcome_reason in (
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'worker_lost',
+    'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
+    'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal')),
+  outcome_exit_code integer,
+  outcome_signal text,
+  outcome_message text,
+  log_bytes bigint not null,
+  processes_left integer not null,
+  primary key (job_id, number)
+) with (
+  fillfactor = 70,
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 10000
+);
+
+create table worker (
+  id uuid primary key,
+  tenant_id text not null,
+  pool text not null,
+  provider text not null,
+  state text not null constraint worker_state_check check (state in (
+    'provisioning', 'connecting', 'ready', 'draining', 'terminated', 'lost')),
+  version integer not null,
+  -- What it said of itself; null before its first session.
+  facts jsonb,
+  replica_id text,
+  created_at timestamptz not null,
+  connected_at timestamptz,
+  connect_by timestamptz,
+  drain_requested_at timestamptz,
+  terminated_at timestamptz
+) with (fillfactor = 70);
+
+create index worker_newest on worker (tenant_id, created_at, id);
+create index worker_live on worker (id) where state <> 'terminated';
+
+create table join_token (
+  hash text primary key,
+  tenant_id text not null,
+  worker_id uuid not null,
+  expires_at timestamptz not null
+);
+
+create index join_token_expiry on join_token (expires_at);
+
+-- One row per living server, renewed every few seconds: small pages, so that each renewal is a HOT update.
+create table replica (
+  id text primary key,
+  tenant_id text not null default 'default',
+  renewed_at timestamptz not null
+) with (fillfactor = 10);
+
+-- The outbox. A row shows to readers once no transaction that began writing earlier is still running, in the order
+-- (tx_id, id): an id alone skips rows of transactions that commit late. Transaction ids belong to one cluster, so cursors
+-- do not survive a dump and restore.
+create table event (
+  tx_id xid8 not null default pg_current_xact_id(),
+  id bigint not null generated always as identity,
+  tenant_id text not null,
+  subject_type text not null constraint event_subject_type_check check (subject_type in ('job', 'worker')),
+  subject_id text not null,
+  version integer not null,
+  type text not null,
+  at timestamptz not null,
+  correlation_id text not null,
+  data jsonb not null,
+  primary key (tx_id, id)
+) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+create index event_subject on event (subject_id, tx_id, id);
+
+create table subscription (
+  name text primary key,
+  tenant_id text not null default 'default',
+  cursor text not null
+) with (fillfactor = 10);
+
+-- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0.
+create table log_chunk (
+  job_id uuid not null,
+  attempt integer not null,
+  byte_offset bigint not null,
+  tenant_id text not null,
+  length_bytes integer not null constraint log_chunk_length_check check (length_bytes > 0),
+  -- Of these, how many are of standard output: finds the chunks of one stream without reading them.
+  stdout_bytes integer not null constraint log_chunk_stdout_check check (stdout_bytes between 0 and length_bytes),
+  -- [stream, length, milliseconds after at, ...] for each run of bytes; stream is 0 for stdout and 1 for stderr.
+  segments json not null,
+  at timestamptz not null,
+  data bytea not null,
+  primary key (job_id, attempt, byte_offset)
+) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- Workers compress what is worth it; the server spends no processor on trying again.
+alter table log_chunk alter column data set storage external;
+
+-- Down Migration
+
+drop table job, job_spec, attempt, worker, join_token, replica, event, subscription, log_chunk;

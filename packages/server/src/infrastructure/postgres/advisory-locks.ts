@@ -1,0 +1,6 @@
+/**
+ * First half of our advisory lock keys, so that ours do not meet each other nor those of other programs in the same
+ * database. ASCII of "Hod" and a number.
+ */
+export const LOCK_CLASS_LEADERSHIP = 0x48_6f_64_01;
+export const LOCK_CLASS_SUBSCRIPTION = 0x48_6f_64_02;

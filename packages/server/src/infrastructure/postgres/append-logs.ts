@@ -1,0 +1,125 @@
+import { type AppendResult, type AttemptState, isAttemptOver, type LogBatch } from "@hodei/domain";
+import { cutBatch, packSegments, streamCode } from "./log-row.ts";
+import type { Sql, Statement } from "./sql.ts";
+
+/** Holds the attempts, so that none of them ends, and no other server appends to it, before this commits. */
+const LOCK_ATTEMPTS: Statement = {
+  name: "log_lock_attempts",
+  text: `
+    select job_id, number, tenant_id, lease_token, state from attempt
+    where (job_id, number) in (select * from unnest($1::uuid[], $2::integer[]))
+    order by job_id, number
+    for no key update`,
+};
+
+/** A statement of its own: it must see what was committed while the attempts were waited for. */
+const FIND_ENDS: Statement = {
+  name: "log_find_ends",
+  text: `
+    select k.job_id, k.attempt, last.end_offset
+    from unnest($1::uuid[], $2::integer[]) as k(job_id, attempt)
+    cross join lateral (
+      select byte_offset + length_bytes as end_offset from log_chunk c
+      where c.job_id = k.job_id and c.attempt = k.attempt
+      order by byte_offset desc limit 1) as last`,
+};
+
+/** All rows share one parameter of bytes, which the driver sends as they are; in an array they would be sent as text. */
+const INSERT: Statement = {
+  name: "log_insert",
+  text: `
+    insert into log_chunk (
+      job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, data)
+    select job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at,
+      substring($1::bytea from start + 1 for length_bytes)
+    from unnest($2::uuid[], $3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::integer[], $8::json[],
+        $9::timestamptz[], $10::integer[])
+      as row(job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, start)`,
+};
+
+interface AttemptRow {
+  readonly job_id: string;
+  readonly number: number;
+  readonly tenant_id: string;
+  readonly lease_token: string;
+  readonly state: AttemptState;
+}
+
+interface EndRow {
+  readonly job_id: string;
+  readonly attempt: number;
+  readonly end_offset: number;
+}
+
+interface Piece {
+  readonly batch: LogBatch;
+  readonly tenantId: string;
+  readonly offset: number;
+}
+
+/** Appends batches in the transaction of `sql`; results in their order. */
+export async function appendLogs(
+  sql: Sql,
+  batches: readonly LogBatch[],
+): Promise<readonly AppendResult[]> {
+  const refs = [
+    ...new Map(batches.map(({ ref }) => [keyOf(ref.jobId, ref.attempt), ref])).values(),
+  ];
+  const keys = [refs.map(({ jobId }) => jobId), refs.map(({ attempt }) => attempt)];
+  const [attempts, ends] = await Promise.all([
+    sql.run<AttemptRow>(LOCK_ATTEMPTS, keys),
+    sql.run<EndRow>(FIND_ENDS, keys),
+  ]);
+  const attemptByKey = new Map(attempts.map((row) => [keyOf(row.job_id, row.number), row]));
+  const endByKey = new Map(ends.map((row) => [keyOf(row.job_id, row.attempt), row.end_offset]));
+  const pieces: Piece[] = [];
+  const results = batches.map((batch): AppendResult => {
+    const key = keyOf(batch.ref.jobId, batch.ref.attempt);
+    const attempt = attemptByKey.get(key);
+    if (attempt?.lease_token !== batch.ref.leaseToken || isAttemptOver(attempt.state)) {
+      return { kind: "refused" };
+    }
+    const durableOffset = endByKey.get(key) ?? 0;
+    const batchEnd = batch.offset + batch.data.length;
+    const leavesHole = batch.offset > durableOffset;
+    if (leavesHole || batchEnd <= durableOffset) return { kind: "stored", durableOffset };
+    pieces.push({ batch, tenantId: attempt.tenant_id, offset: durableOffset });
+    endByKey.set(key, batchEnd);
+    return { kind: "stored", durableOffset: batchEnd };
+  });
+  if (pieces.length > 0) await sql.run(INSERT, toValues(pieces));
+  return results;
+}
+
+const keyOf = (jobId: string, attempt: number): string => `${jobId}/${attempt}`;
+
+/** Columns of `INSERT` as arrays. */
+function toValues(pieces: readonly Piece[]): unknown[] {
+  let end = 0;
+  const rows = pieces.map(({ batch, tenantId, offset }) => {
+    const { data, segments } = cutBatch(batch, offset);
+    const at = segments[0]?.at ?? new Date(0);
+    const stdoutBytes = segments
+      .filter(({ stream }) => streamCode(stream) === 0)
+      .reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+    const start = end;
+    end += data.length;
+    const packed = JSON.stringify(packSegments(segments, at));
+    return { ref: batch.ref, tenantId, offset, data, stdoutBytes, at, packed, start };
+  });
+  return [
+    Buffer.concat(
+      rows.map(({ data }) => data),
+      end,
+    ),
+    rows.map(({ ref }) => ref.jobId),
+    rows.map(({ ref }) => ref.attempt),
+    rows.map(({ offset }) => offset),
+    rows.map(({ tenantId }) => tenantId),
+    rows.map(({ data }) => data.length),
+    rows.map(({ stdoutBytes }) => stdoutBytes),
+    rows.map(({ packed }) => packed),
+    rows.map(({ at }) => at),
+    rows.map(({ start }) => start),
+  ];
+}

@@ -1,0 +1,165 @@
+import {
+  type EventRecord,
+  type InsertedJob,
+  invariant,
+  jobEventRecords,
+  type NewJob,
+} from "@hodei/domain";
+import { insertEventsFrom, toEventsJson } from "./append-events.ts";
+import {
+  fromJobRow,
+  JOB_COLUMN_TYPES,
+  JOB_COLUMNS,
+  JOB_FIELDS,
+  JOB_SOURCE,
+  type StoredJobRow,
+  toJobRow,
+} from "./job-row.ts";
+import { toSpecJson } from "./spec-json.ts";
+import type { Sql, Statement } from "./sql.ts";
+
+/** Rows of one statement. */
+const ROWS_MAX = 64;
+/** Size of one statement's jobs as JSON, in UTF-16 units, unless a single one is larger. */
+const SIZE_MAX = 4 * 1024 * 1024;
+
+/** A new job in the form in which it is sent; made once, even if it is sent again. */
+export interface JobInsert {
+  readonly newJob: NewJob;
+  readonly json: string;
+  readonly events: readonly EventRecord[];
+}
+
+/**
+ * Job, spec and event in one statement; of a job whose idempotency key is taken, nothing. Waits for a transaction that is
+ * just taking the same key. `$1`: jobs, `$2`: events, both JSON arrays.
+ */
+const INSERT: Statement = {
+  name: "job_insert",
+  text: `
+    with input as materialized (
+      select * from json_to_recordset($1::json) as input(
+        ${JOB_COLUMNS.map((column) => `${column} ${JOB_COLUMN_TYPES[column]}`).join(", ")},
+        idempotency_key text, name text, labels jsonb, policy jsonb, spec json)
+    ), new_spec as (
+      insert into job_spec (job_id, tenant_id, created_at, idempotency_key, name, labels, policy, spec)
+      select id, tenant_id, created_at, idempotency_key, name, labels, policy, spec from input
+      on conflict (tenant_id, idempotency_key) where idempotency_key is not null do nothing
+      returning job_id
+    ), new_job as (
+      insert into job (${JOB_COLUMNS.join(", ")})
+      select ${JOB_COLUMNS.join(", ")} from input join new_spec on job_id = id
+    ), new_event as (
+      ${insertEventsFrom("$2")} join new_spec on job_id = e.subject_id::uuid
+    )
+    select job_id as id from new_spec`,
+};
+
+/** `$1`: tenants, `$2`: their idempotency keys. */
+const FIND_BY_KEYS: Statement = {
+  name: "job_find_by_keys",
+  text: `
+    select s.idempotency_key, ${JOB_FIELDS}
+    from ${JOB_SOURCE} join unnest($1::text[], $2::text[]) as k(tenant_id, idempotency_key)
+      on s.tenant_id = k.tenant_id and s.idempotency_key = k.idempotency_key`,
+};
+
+export function toJobInsert(newJob: NewJob): JobInsert {
+  const { job, spec, idempotencyKey } = newJob;
+  const json = JSON.stringify({
+    ...toJobRow(job),
+    idempotency_key: idempotencyKey,
+    name: job.name,
+    labels: job.labels,
+    policy: job.policy,
+    spec: toSpecJson(spec),
+  });
+  return { newJob, json, events: jobEventRecords(job, [{ type: "created", at: job.createdAt }]) };
+}
+
+/** Whether `size` and `rows` fit into one statement. */
+export function fitsOneStatement(inserts: readonly JobInsert[]): boolean {
+  return inserts.length <= ROWS_MAX && sizeOf(inserts) <= SIZE_MAX;
+}
+
+/**
+ * Stores the jobs with their events. In a transaction, or with jobs that fit one statement: all or none. Results in the
+ * order of `inserts`.
+ */
+export async function insertJobs(
+  sql: Sql,
+  inserts: readonly JobInsert[],
+): Promise<readonly InsertedJob[]> {
+  // In one order everywhere, so that two transactions with the same keys do not wait for each other.
+  const ordered = inserts.toSorted((a, b) => compareKeys(a.newJob, b.newJob));
+  const created = new Set(
+    (await Promise.all(chunk(ordered).map((rows) => insertChunk(sql, rows)))).flat(),
+  );
+  const known = inserts.filter(({ newJob }) => !created.has(newJob.job.id));
+  const stored = known.length === 0 ? new Map() : await findByKeys(sql, known);
+  return inserts.map(({ newJob }) => {
+    if (created.has(newJob.job.id)) return { job: newJob.job, created: true };
+    const job = stored.get(keyOf(newJob));
+    invariant(job !== undefined, "a job is not inserted only if its key is stored");
+    return { job, created: false };
+  });
+}
+
+async function insertChunk(sql: Sql, inserts: readonly JobInsert[]): Promise<string[]> {
+  const jobs = `[${inserts.map(({ json }) => json).join(",")}]`;
+  const events = toEventsJson(inserts.flatMap((insert) => insert.events));
+  const rows = await sql.run<{ readonly id: string }>(INSERT, [jobs, events]);
+  return rows.map(({ id }) => id);
+}
+
+async function findByKeys(
+  sql: Sql,
+  inserts: readonly JobInsert[],
+): Promise<ReadonlyMap<string, InsertedJob["job"]>> {
+  const tenants = inserts.map(({ newJob }) => newJob.job.tenantId);
+  const keys = inserts.map(({ newJob }) => newJob.idempotencyKey);
+  const rows = await sql.run<StoredJobRow & { readonly idempotency_key: string }>(FIND_BY_KEYS, [
+    tenants,
+    keys,
+  ]);
+  return new Map(
+    rows.map((row) => {
+      const job = fromJobRow(row);
+      return [keyOf({ job, idempotencyKey: row.idempotency_key }), job];
+    }),
+  );
+}
+
+/** Statements' worth of jobs, in their order. */
+function chunk(inserts: readonly JobInsert[]): JobInsert[][] {
+  const chunks: JobInsert[][] = [];
+  let rows: JobInsert[] = [];
+  let size = 0;
+  for (const insert of inserts) {
+    if (rows.length === ROWS_MAX || (rows.length > 0 && size + insert.json.length > SIZE_MAX)) {
+      chunks.push(rows);
+      rows = [];
+      size = 0;
+    }
+    rows.push(insert);
+    size += insert.json.length;
+  }
+  if (rows.length > 0) chunks.push(rows);
+  return chunks;
+}
+
+function sizeOf(inserts: readonly JobInsert[]): number {
+  return inserts.reduce((size, { json }) => size + json.length, 0);
+}
+
+type KeyedJob = Pick<NewJob, "job" | "idempotencyKey">;
+
+const keyOf = ({ job, idempotencyKey }: KeyedJob): string =>
+  JSON.stringify([job.tenantId, idempotencyKey]);
+
+function compareKeys(a: KeyedJob, b: KeyedJob): number {
+  if (a.idempotencyKey === null || b.idempotencyKey === null) return 0;
+  const [keyA, keyB] = [keyOf(a), keyOf(b)];
+  if (keyA === keyB) return 0;
+  return keyA < keyB ? -1 : 1;
+}

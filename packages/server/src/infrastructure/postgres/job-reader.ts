@@ -1,0 +1,161 @@
+import {
+  type Candidate,
+  type HeldAttempt,
+  type Job,
+  type JobFilter,
+  type JobId,
+  type JobReader,
+  type JobSpec,
+  type Page,
+  type PageRequest,
+  PlatformError,
+  type Requirements,
+  type WorkerId,
+} from "@hodei/domain";
+import { listJobs } from "./job-list.ts";
+import { fromJobRow, SELECT_JOB, type StoredJobRow } from "./job-row.ts";
+import { fromSpecJson, type SpecJson } from "./spec-json.ts";
+import type { Sql, Statement } from "./sql.ts";
+
+const FIND: Statement = { name: "job_find", text: `${SELECT_JOB} where j.id = $1` };
+
+const GET_SPEC: Statement = {
+  name: "job_get_spec",
+  text: "select spec from job_spec where job_id = $1",
+};
+
+const LIST_DUE: Statement = {
+  name: "job_list_due",
+  text: `
+    select j.id, j.version, j.priority, j.created_at, s.policy -> 'requirements' as requirements
+    from job j join job_spec s on s.job_id = j.id
+    where j.state = 'pending' and j.run_at <= $1
+    order by j.priority desc, j.created_at, j.id
+    limit $2`,
+};
+
+const NEXT_DUE_AT: Statement = {
+  name: "job_next_due_at",
+  text: `
+    select least(
+      (select min(run_at) from job where state = 'pending' and run_at > $1),
+      (select min(queue_deadline_at) from job where state = 'pending' and queue_deadline_at > $1)) as at`,
+};
+
+const LIST_HELD: Statement = {
+  name: "job_list_held",
+  text: `
+    select j.lease_worker_id, s.policy -> 'requirements' as requirements
+    from job j join job_spec s on s.job_id = j.id
+    where j.state in ('assigned', 'running')`,
+};
+
+const LIST_OF_WORKERS: Statement = {
+  name: "job_list_of_workers",
+  text: `${SELECT_JOB} where j.state in ('assigned', 'running') and j.lease_worker_id = any($1::uuid[])`,
+};
+
+const LIST_UNACKNOWLEDGED: Statement = {
+  name: "job_list_unacknowledged",
+  text: `
+    ${SELECT_JOB} where j.state = 'assigned' and j.acknowledge_by <= $1
+    order by j.acknowledge_by, j.id limit $2`,
+};
+
+const LIST_QUEUE_TIMED_OUT: Statement = {
+  name: "job_list_queue_timed_out",
+  text: `
+    ${SELECT_JOB} where j.state = 'pending' and j.queue_deadline_at <= $1
+    order by j.queue_deadline_at, j.id limit $2`,
+};
+
+const COUNT_UNFINISHED: Statement = {
+  name: "job_count_unfinished",
+  text: `
+    select (select count(*) from job where state = 'pending')
+      + (select count(*) from job where state in ('assigned', 'running')) as count`,
+};
+
+interface CandidateRow {
+  readonly id: string;
+  readonly version: number;
+  readonly priority: number;
+  readonly created_at: Date;
+  readonly requirements: Requirements;
+}
+
+interface HeldRow {
+  readonly lease_worker_id: string;
+  readonly requirements: Requirements;
+}
+
+export class PostgresJobReader implements JobReader {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  async get(id: JobId): Promise<Job> {
+    return (await this.find(id)) ?? jobNotFound(id);
+  }
+
+  async find(id: JobId): Promise<Job | undefined> {
+    const [row] = await this.#sql.run<StoredJobRow>(FIND, [id]);
+    return row && fromJobRow(row);
+  }
+
+  async getSpec(id: JobId): Promise<JobSpec> {
+    const [row] = await this.#sql.run<{ readonly spec: SpecJson }>(GET_SPEC, [id]);
+    return row === undefined ? jobNotFound(id) : fromSpecJson(row.spec);
+  }
+
+  list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
+    return listJobs(this.#sql, filter, page);
+  }
+
+  async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
+    const rows = await this.#sql.run<CandidateRow>(LIST_DUE, [now, limit]);
+    return rows.map(({ id, version, priority, created_at, requirements }) => ({
+      jobId: id as JobId,
+      version,
+      priority,
+      createdAt: created_at,
+      requirements,
+    }));
+  }
+
+  async nextDueAt(now: Date): Promise<Date | null> {
+    const [row] = await this.#sql.run<{ readonly at: Date | null }>(NEXT_DUE_AT, [now]);
+    return row?.at ?? null;
+  }
+
+  async listHeld(): Promise<readonly HeldAttempt[]> {
+    const rows = await this.#sql.run<HeldRow>(LIST_HELD, []);
+    return rows.map(({ lease_worker_id, requirements }) => ({
+      workerId: lease_worker_id as WorkerId,
+      requirements,
+    }));
+  }
+
+  async listOfWorkers(workerIds: readonly WorkerId[]): Promise<readonly Job[]> {
+    return (await this.#sql.run<StoredJobRow>(LIST_OF_WORKERS, [workerIds])).map(fromJobRow);
+  }
+
+  async listUnacknowledged(now: Date, limit: number): Promise<readonly Job[]> {
+    return (await this.#sql.run<StoredJobRow>(LIST_UNACKNOWLEDGED, [now, limit])).map(fromJobRow);
+  }
+
+  async listQueueTimedOut(now: Date, limit: number): Promise<readonly Job[]> {
+    return (await this.#sql.run<StoredJobRow>(LIST_QUEUE_TIMED_OUT, [now, limit])).map(fromJobRow);
+  }
+
+  async countUnfinished(): Promise<number> {
+    const [row] = await this.#sql.run<{ readonly count: number }>(COUNT_UNFINISHED, []);
+    return row?.count ?? 0;
+  }
+}
+
+export function jobNotFound(id: JobId): never {
+  throw new PlatformError("not_found", "job_not_found", `no job ${id}`);
+}

@@ -1,0 +1,138 @@
+import {
+  type Job,
+  type JobId,
+  type JobPolicy,
+  type JobState,
+  type Lease,
+  type LeaseToken,
+  queueDeadline,
+  type TenantId,
+  type WorkerId,
+} from "@hodei/domain";
+import { fromOutcomeColumns, type OutcomeColumns, toOutcomeColumns } from "./outcome-columns.ts";
+
+/** The columns of table `job`, all that changes in a job's life. */
+export interface JobRow extends OutcomeColumns {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly state: JobState;
+  readonly version: number;
+  readonly attempt: number;
+  readonly started_attempts: number;
+  readonly priority: number;
+  readonly run_at: Date;
+  readonly queue_deadline_at: Date | null;
+  readonly lease_token: string | null;
+  readonly lease_worker_id: string | null;
+  readonly acknowledge_by: Date | null;
+  readonly created_at: Date;
+  readonly started_at: Date | null;
+  readonly finished_at: Date | null;
+  readonly cancel_requested_at: Date | null;
+  readonly cancel_requested_by: string | null;
+  readonly correlation_id: string;
+}
+
+/** A job with what `job_spec` adds to it. */
+export interface StoredJobRow extends JobRow {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly policy: JobPolicy;
+}
+
+/** Column types of table `job`; also the order of its columns in every statement. */
+// biome-ignore format: one column a line
+export const JOB_COLUMN_TYPES = {
+  id: "uuid", tenant_id: "text", state: "text", version: "integer", attempt: "integer", started_attempts: "integer",
+  priority: "smallint", run_at: "timestamptz", queue_deadline_at: "timestamptz",
+  lease_token: "uuid", lease_worker_id: "uuid", acknowledge_by: "timestamptz",
+  created_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
+  cancel_requested_at: "timestamptz", cancel_requested_by: "text",
+  outcome_reason: "text", outcome_exit_code: "integer", outcome_signal: "text", outcome_message: "text",
+  correlation_id: "text",
+} as const satisfies Readonly<Record<keyof JobRow, string>>;
+
+/** Never written after the first time. */
+const FIXED_COLUMNS: readonly string[] = [
+  "id",
+  "tenant_id",
+  "priority",
+  "created_at",
+  "correlation_id",
+] satisfies (keyof JobRow)[];
+
+export const JOB_COLUMNS = Object.keys(JOB_COLUMN_TYPES) as (keyof JobRow)[];
+
+/** Columns that `update` writes; `version` is not among them, as the statement itself counts it up. */
+export const CHANGING_JOB_COLUMNS = JOB_COLUMNS.filter(
+  (column) => column !== "version" && !FIXED_COLUMNS.includes(column),
+);
+
+export const JOB_FIELDS = `${JOB_COLUMNS.map((column) => `j.${column}`).join(", ")}, s.name, s.labels, s.policy`;
+
+export const JOB_SOURCE = "job j join job_spec s on s.job_id = j.id";
+
+/** Whole jobs; goes on with `where`. */
+export const SELECT_JOB = `select ${JOB_FIELDS} from ${JOB_SOURCE}`;
+
+export function toJobRow(job: Job): JobRow {
+  return {
+    id: job.id,
+    tenant_id: job.tenantId,
+    state: job.state,
+    version: job.version,
+    attempt: job.attempt,
+    started_attempts: job.startedAttempts,
+    priority: job.policy.priority,
+    run_at: job.runAt,
+    queue_deadline_at: queueDeadline(job),
+    lease_token: job.lease?.token ?? null,
+    lease_worker_id: job.lease?.workerId ?? null,
+    acknowledge_by: job.lease?.acknowledgeBy ?? null,
+    created_at: job.createdAt,
+    started_at: job.startedAt,
+    finished_at: job.finishedAt,
+    cancel_requested_at: job.cancelRequest?.at ?? null,
+    cancel_requested_by: job.cancelRequest?.by ?? null,
+    ...toOutcomeColumns(job.outcome),
+    correlation_id: job.correlationId,
+  };
+}
+
+export function fromJobRow(row: StoredJobRow): Job {
+  return {
+    id: row.id as JobId,
+    tenantId: row.tenant_id as TenantId,
+    name: row.name,
+    labels: row.labels,
+    policy: row.policy,
+    correlationId: row.correlation_id,
+    state: row.state,
+    version: row.version,
+    attempt: row.attempt,
+    startedAttempts: row.started_attempts,
+    lease: toLease(row),
+    runAt: row.run_at,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    cancelRequest: toCancelRequest(row),
+    outcome: fromOutcomeColumns(row),
+  };
+}
+
+function toLease(row: JobRow): Lease | null {
+  if (row.lease_token === null || row.lease_worker_id === null || row.acknowledge_by === null) {
+    return null;
+  }
+  return {
+    token: row.lease_token as LeaseToken,
+    workerId: row.lease_worker_id as WorkerId,
+    acknowledgeBy: row.acknowledge_by,
+  };
+}
+
+function toCancelRequest(row: JobRow): Job["cancelRequest"] {
+  if (row.cancel_requested_at === null) return null;
+  return { at: row.cancel_requested_at, by: row.cancel_requested_by ?? "" };
+}

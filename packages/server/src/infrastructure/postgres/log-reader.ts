@@ -1,0 +1,134 @@
+import type { JobId, LogChunk, LogPage, LogRange, LogStream } from "@hodei/domain";
+import { type LogRow, streamCode, toChunks } from "./log-row.ts";
+import type { Sql, Statement } from "./sql.ts";
+
+/** Rows that one read looks at, however small they are. */
+const READ_ROWS_MAX = 256;
+/** Rows of one step back in search of the last lines. */
+const TAIL_ROWS = 16;
+const NEWLINE = 0x0a;
+
+/** Holds for rows with bytes of the stream `$4`, or of any if it is null. */
+const HAS_STREAM = `case $4::integer when 0 then stdout_bytes > 0 when 1 then length_bytes > stdout_bytes else true end`;
+
+const DURABLE_OFFSET: Statement = {
+  name: "log_durable_offset",
+  text: `
+    select byte_offset + length_bytes as end_offset from log_chunk
+    where job_id = $1 and attempt = $2
+    order by byte_offset desc limit 1`,
+};
+
+/** `$3` offset, `$4` stream, `$5` bytes, `$6` rows. The sum runs over what is looked at, without reading any data. */
+const READ: Statement = {
+  name: "log_read",
+  text: `
+    select byte_offset, at, segments, data
+    from (
+      select *, sum(length_bytes) over (order by byte_offset) - length_bytes as bytes_before
+      from (
+        select byte_offset, length_bytes, at, segments, data from log_chunk
+        where job_id = $1 and attempt = $2
+          and byte_offset >= coalesce((
+            select max(byte_offset) from log_chunk
+            where job_id = $1 and attempt = $2 and byte_offset <= $3), 0)
+          and byte_offset + length_bytes > $3
+          and ${HAS_STREAM}
+        order by byte_offset limit $6
+      ) as looked_at
+    ) as summed
+    where bytes_before < $5
+    order by byte_offset`,
+};
+
+const READ_BACK: Statement = {
+  name: "log_read_back",
+  text: `
+    select byte_offset, at, segments, data from log_chunk
+    where job_id = $1 and attempt = $2 and byte_offset < $3 and ${HAS_STREAM}
+    order by byte_offset desc limit $5`,
+};
+
+export async function durableOffset(sql: Sql, jobId: JobId, attempt: number): Promise<number> {
+  const values = [jobId, attempt];
+  const [row] = await sql.run<{ readonly end_offset: number }>(DURABLE_OFFSET, values);
+  return row?.end_offset ?? 0;
+}
+
+export async function readLog(sql: Sql, range: LogRange): Promise<LogPage> {
+  const { jobId, attempt, stream } = range;
+  const code = stream === null ? null : streamCode(stream);
+  const maxBytes = Math.max(1, range.maxBytes);
+  for (let offset = range.offset; ; ) {
+    const values = [jobId, attempt, offset, code, maxBytes, READ_ROWS_MAX];
+    const rows = await sql.run<LogRow>(READ, values);
+    const chunks = rows.flatMap((row) => toChunks(row, offset, stream));
+    if (chunks.length > 0) return cutPage(chunks, maxBytes, endOf(rows));
+    if (rows.length === 0) {
+      const end = stream === null ? offset : await durableOffset(sql, jobId, attempt);
+      return { chunks, nextOffset: Math.max(offset, end) };
+    }
+    // Rows with bytes of the stream, but only before the offset.
+    offset = endOf(rows);
+  }
+}
+
+/** The chunks up to `maxBytes`; the last one is cut there. */
+function cutPage(chunks: readonly LogChunk[], maxBytes: number, rowsEnd: number): LogPage {
+  const kept: LogChunk[] = [];
+  let room = maxBytes;
+  for (const chunk of chunks) {
+    const data = chunk.data.subarray(0, room);
+    kept.push({ ...chunk, data });
+    room -= data.length;
+    if (room === 0) return { chunks: kept, nextOffset: chunk.offset + data.length };
+  }
+  return { chunks: kept, nextOffset: rowsEnd };
+}
+
+/** Counts newlines back from the end. The one that ends the last line begins no other. */
+export async function findTailOffset(
+  sql: Sql,
+  { jobId, attempt, lines, stream }: TailRequest,
+): Promise<number> {
+  if (lines <= 0) return durableOffset(sql, jobId, attempt);
+  const code = stream === null ? null : streamCode(stream);
+  let before = Number.MAX_SAFE_INTEGER;
+  let missing = lines;
+  let skipped = 1;
+  for (;;) {
+    const values = [jobId, attempt, before, code, TAIL_ROWS];
+    const rows = await sql.run<LogRow>(READ_BACK, values);
+    if (rows.length === 0) return 0;
+    for (const chunk of rows.flatMap((row) => toChunks(row, 0, stream).toReversed())) {
+      for (const index of newlinesBack(chunk.data, chunk.data.length - skipped)) {
+        missing -= 1;
+        if (missing === 0) return chunk.offset + index + 1;
+      }
+      skipped = 0;
+    }
+    before = rows.at(-1)?.byte_offset ?? 0;
+  }
+}
+
+/** Where the newlines below `end` are, the last one first. */
+function* newlinesBack(data: Uint8Array, end: number): Generator<number> {
+  let index = end;
+  while (index > 0) {
+    index = data.lastIndexOf(NEWLINE, index - 1);
+    if (index >= 0) yield index;
+  }
+}
+
+export interface TailRequest {
+  readonly jobId: JobId;
+  readonly attempt: number;
+  readonly lines: number;
+  /** `null`: both. */
+  readonly stream: LogStream | null;
+}
+
+function endOf(rows: readonly LogRow[]): number {
+  const last = rows.at(-1);
+  return last === undefined ? 0 : last.byte_offset + last.data.length;
+}

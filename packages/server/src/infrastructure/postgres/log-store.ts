@@ -1,0 +1,112 @@
+import {
+  type AppendResult,
+  type Component,
+  type JobId,
+  type LogBatch,
+  type LogPage,
+  type LogRange,
+  type LogStore,
+  type LogStream,
+  PlatformError,
+} from "@hodei/domain";
+import type { Pool } from "pg";
+import { appendLogs } from "./append-logs.ts";
+import { createPool, type PostgresAddress } from "./connection.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { durableOffset, findTailOffset, readLog } from "./log-reader.ts";
+import { poolSql, type Sql } from "./sql.ts";
+import { transact } from "./transact.ts";
+
+/** One for appends; the others for readers, who wait for one when there are more. */
+const DEFAULT_CONNECTIONS_MAX = 4;
+/** Bytes of one transaction, unless a single call brings more. */
+const FLUSH_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that wait for a flush. */
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface LogStoreOptions {
+  readonly address: PostgresAddress;
+  /** Default: 4. */
+  readonly connectionsMax?: number;
+}
+
+/**
+ * Logs in PostgreSQL, fenced by its attempts. On connections of its own, so that much log and slow readers do not hold up
+ * state. Appends that come together share a commit; one transaction is under way at a time, which keeps their order.
+ */
+export class PostgresLogStore implements LogStore, Component {
+  readonly #pool: Pool;
+  readonly #sql: Sql;
+  readonly #appends: GroupCommit<readonly LogBatch[], readonly AppendResult[]>;
+  #stopped: Promise<void> | undefined;
+
+  constructor({ address, connectionsMax = DEFAULT_CONNECTIONS_MAX }: LogStoreOptions) {
+    this.#pool = createPool(address, connectionsMax);
+    this.#sql = poolSql(this.#pool);
+    this.#appends = new GroupCommit({
+      what: "log batches",
+      flushesInFlightMax: 1,
+      waitingSizeMax: WAITING_BYTES_MAX,
+      sizeOf: totalBytes,
+      fit: (calls) => totalBytes(calls.flat()) <= FLUSH_BYTES_MAX,
+      store: (calls) => this.#store(calls),
+    });
+  }
+
+  /** Connections are made when they are needed. */
+  async start(): Promise<void> {}
+
+  /** Resolves when what was under way has ended. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#appends.idle().then(() => this.#pool.end());
+    return this.#stopped;
+  }
+
+  /** @throws PlatformError also `invalid_argument` for a batch whose segments do not make up its data */
+  async append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]> {
+    for (const batch of batches) checkBatch(batch);
+    return batches.length === 0 ? [] : this.#appends.submit(batches);
+  }
+
+  read(range: LogRange): Promise<LogPage> {
+    return readLog(this.#sql, range);
+  }
+
+  durableOffset(jobId: JobId, attempt: number): Promise<number> {
+    return durableOffset(this.#sql, jobId, attempt);
+  }
+
+  findTailOffset(
+    jobId: JobId,
+    attempt: number,
+    lines: number,
+    stream: LogStream | null,
+  ): Promise<number> {
+    return findTailOffset(this.#sql, { jobId, attempt, lines, stream });
+  }
+
+  async #store(
+    calls: readonly (readonly LogBatch[])[],
+  ): Promise<readonly (readonly AppendResult[])[]> {
+    const { result } = await transact(this.#pool, (sql) => appendLogs(sql, calls.flat()));
+    let end = 0;
+    return calls.map(({ length }) => {
+      end += length;
+      return result.slice(end - length, end);
+    });
+  }
+}
+
+function totalBytes(batches: readonly LogBatch[]): number {
+  return batches.reduce((sum, { data }) => sum + data.length, 0);
+}
+
+function checkBatch({ data, segments }: LogBatch): void {
+  const total = segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  if (total === data.length && segments.every(({ lengthBytes }) => lengthBytes >= 0)) return;
+  throw new PlatformError(
+    "invalid_argument",
+    "malformed_log_batch",
+    `the segments of a log batch make ${total} bytes, its data has ${data.length}`,
+  );
+}

@@ -1,0 +1,102 @@
+import {
+  type CommitListener,
+  type Component,
+  type Database,
+  type InsertedJob,
+  type NewJob,
+  PlatformError,
+  type Readers,
+  type Stores,
+} from "@hodei/domain";
+import type { Pool } from "pg";
+import { PostgresAttemptReader, PostgresAttemptStore } from "./attempt-store.ts";
+import { createPool, type PostgresAddress } from "./connection.ts";
+import { PostgresEventReader } from "./event-reader.ts";
+import { JobInserter } from "./job-inserter.ts";
+import { PostgresJobReader } from "./job-reader.ts";
+import { PostgresJobStore } from "./job-store.ts";
+import { PostgresJoinTokenStore } from "./join-token-store.ts";
+import { PostgresReplicaStore } from "./replica-store.ts";
+import { poolSql, type Transaction } from "./sql.ts";
+import { PostgresSubscriptionStore } from "./subscription-store.ts";
+import { transact } from "./transact.ts";
+import { PostgresWorkerReader, PostgresWorkerStore } from "./worker-store.ts";
+
+/** Connections of one database unless the options say otherwise; who needs one more waits for it. */
+const DEFAULT_CONNECTIONS_MAX = 10;
+/** The first version that is supported, as `server_version_num` counts. */
+const SERVER_VERSION_MIN = 140_000;
+
+export interface PostgresDatabaseOptions {
+  readonly address: PostgresAddress;
+  readonly onCommit: CommitListener;
+  /** Default: 10. */
+  readonly connectionsMax?: number;
+}
+
+/** Durable state in PostgreSQL 14 or later, whose tables `migrate` has made. */
+export class PostgresDatabase implements Database, Component {
+  readonly readers: Readers;
+  readonly #pool: Pool;
+  readonly #inserter: JobInserter;
+  readonly #onCommit: CommitListener;
+  #stopped: Promise<void> | undefined;
+
+  constructor({ address, onCommit, connectionsMax }: PostgresDatabaseOptions) {
+    this.#pool = createPool(address, connectionsMax ?? DEFAULT_CONNECTIONS_MAX);
+    this.#inserter = new JobInserter({ pool: this.#pool, onCommit });
+    this.#onCommit = onCommit;
+    const sql = poolSql(this.#pool);
+    this.readers = {
+      jobs: new PostgresJobReader(sql),
+      attempts: new PostgresAttemptReader(sql),
+      workers: new PostgresWorkerReader(sql),
+      replicas: new PostgresReplicaStore(sql),
+      events: new PostgresEventReader(sql),
+    };
+  }
+
+  /** @throws PlatformError `unavailable`; `failed_precondition` if the server is too old or refuses us */
+  async start(): Promise<void> {
+    const [row] = await poolSql(this.#pool).run<{ readonly version: number }>(
+      { text: "select current_setting('server_version_num')::integer as version" },
+      [],
+    );
+    if (row !== undefined && row.version >= SERVER_VERSION_MIN) return;
+    throw new PlatformError(
+      "failed_precondition",
+      "database_too_old",
+      `PostgreSQL 14 or later is needed; the server says it is ${row?.version}`,
+    );
+  }
+
+  /** Resolves when what was under way has ended. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#inserter.idle().then(() => this.#pool.end());
+    return this.#stopped;
+  }
+
+  async transact<T>(work: (stores: Stores) => Promise<T>): Promise<T> {
+    const { result, events } = await transact(this.#pool, (transaction) =>
+      work(createStores(transaction)),
+    );
+    if (events.length > 0) this.#onCommit(events);
+    return result;
+  }
+
+  insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
+    return this.#inserter.insert(jobs);
+  }
+}
+
+function createStores(transaction: Transaction): Stores {
+  return {
+    jobs: new PostgresJobStore(transaction),
+    attempts: new PostgresAttemptStore(transaction),
+    workers: new PostgresWorkerStore(transaction),
+    joinTokens: new PostgresJoinTokenStore(transaction),
+    replicas: new PostgresReplicaStore(transaction),
+    events: new PostgresEventReader(transaction),
+    subscriptions: new PostgresSubscriptionStore(transaction),
+  };
+}

@@ -1,0 +1,34 @@
+import type { InputFile, JobSpec } from "@hodei/domain";
+
+/** A spec in the form in which it is stored: bytes as base64, instants as ISO 8601. */
+export type SpecJson = Omit<JobSpec, "stdin" | "files" | "notBefore"> & {
+  readonly stdin: string;
+  readonly files: readonly (Omit<InputFile, "content"> & { readonly content: string })[];
+  readonly notBefore: string | null;
+};
+
+export function toSpecJson(spec: JobSpec): SpecJson {
+  return {
+    ...spec,
+    stdin: toBase64(spec.stdin),
+    files: spec.files.map((file) => ({ ...file, content: toBase64(file.content) })),
+    notBefore: spec.notBefore?.toISOString() ?? null,
+  };
+}
+
+export function fromSpecJson(json: SpecJson): JobSpec {
+  return {
+    ...json,
+    stdin: fromBase64(json.stdin),
+    files: json.files.map((file) => ({ ...file, content: fromBase64(file.content) })),
+    notBefore: json.notBefore === null ? null : new Date(json.notBefore),
+  };
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+function fromBase64(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, "base64"));
+}
