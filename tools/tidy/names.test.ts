@@ -9,6 +9,7 @@ describe("names", () => {
     ["a.ts", "class JobManager {}", 'JobManager: "Manager" says nothing'],
     ["a.ts", "const string_utils = 1;", 'string_utils: "utils" says nothing'],
     ["a.ts", "function impl() {}", 'impl: "impl" says nothing'],
+    ["a.ts", "type JobUtil = string;", 'JobUtil: "Util" says nothing'],
     ["a.ts", "interface IStore {}", 'interface IStore needs no "I"'],
   ];
   for (const [path, text, message] of refused) {
@@ -22,6 +23,7 @@ describe("names", () => {
   }
 
   const allowed = [
+    `import { type ServiceImpl } from "@connectrpc/connect";`,
     "const utilization = 0.5;",
     `import { inspect } from "node:util";`,
     "export function jobService(): ServiceImpl<typeof JobService> {}",

@@ -9,7 +9,9 @@ const ALLOWED = new Set([
   "commonName", // RFC 5280, a part of a certificate's subject
 ]);
 
-const DECLARATION = /\b(?:const|let|function\*?|class|interface|type|enum)\s+([A-Za-z_$][\w$]*)/g;
+/** The equals sign tells the declaration of a type from its import. */
+const DECLARATION =
+  /\b(?:(?:const|let|function\*?|class|interface|enum)\s+[\w$]+|type\s+[\w$]+(?=\s*[=<]))/g;
 
 /** Files and declarations with a banned word in their name, and interfaces that start with `I`. */
 export function checkNames(sources: readonly SourceFile[]): Finding[] {

@@ -6,7 +6,7 @@ import { parseSource, type SourceFile } from "./source.ts";
 import { entryPoints, type Manifest, type Workspaces } from "./workspace.ts";
 
 const SOURCES = [
-  "packages/*/{src,bin}/**/*.{ts,tsx,mjs}",
+  "packages/*/{src,bin,test}/**/*.{ts,tsx,mjs}",
   "{tools,examples,e2e}/**/*.{ts,tsx,mjs}",
 ];
 const OTHER_CODE = ["packages/*/{proto,migrations}/**/*.{proto,sql}", "*.json", ".ci/*"];

@@ -27,6 +27,7 @@ export interface SourceFile {
   readonly text: string;
   /** The text without comments and without the content of strings; see `mask`. */
   readonly code: string;
+  /** True for tests and for what only tests use, in a package's `test` folder. */
   readonly isTest: boolean;
   /** Imports, re-exports and dynamic imports. */
   readonly imports: readonly Import[];
@@ -48,7 +49,7 @@ export function parseSource(path: string, text: string): SourceFile {
     path,
     text,
     code,
-    isTest: /\.test\.tsx?$/.test(path),
+    isTest: /\.test\.tsx?$|^packages\/[^/]+\/test\//.test(path),
     imports: parseImports(text, code, lineAt),
     exports: parseExports(code, lineAt),
   };
