@@ -78,7 +78,7 @@ function judgeCommands(text: string, facts: RepositoryFacts): string[] {
       .filter((word) => /^--[a-z]/.test(word))
       .map((word) => word.split("=")[0] ?? "");
     return [
-      ...(/^[a-z]+$/.test(second) && !command.accepts(second)
+      ...(/^[a-z][a-z-]*$/.test(second) && !command.accepts(second)
         ? [`there is no command "hodei ${name} ${second}"`]
         : []),
       ...flags.filter((flag) => !facts.hasFlag(flag)).map((flag) => `hodei has no flag ${flag}`),

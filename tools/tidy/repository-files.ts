@@ -63,9 +63,10 @@ function commandFacts(
     findCommand: (name) => {
       if (!names.has(name)) return undefined;
       const own = cli.filter(({ path }) => path.startsWith(`packages/cli/src/commands/${name}`));
-      const inner = own.flatMap(({ text }) => [...text.matchAll(/\.command\(\s*"([a-z-]+)/g)]);
-      const innerNames = new Set(inner.map(([, innerName]) => innerName));
-      return { accepts: (word) => innerNames.size === 0 || innerNames.has(word) };
+      const hasInner = own.some(({ code }) => code.includes(".command("));
+      return {
+        accepts: (word) => !hasInner || own.some(({ text }) => text.includes(`"${word}"`)),
+      };
     },
   };
 }
