@@ -5,10 +5,10 @@ import { isatty } from "node:tty";
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
 /**
- * Runs a program to its end and resolves with its exit code, or 128 + n when signal n ended it.
+ * Starts a program; `ended` resolves with its exit code, or with 128 + n when signal n ended it.
  *
- * Signals that this process gets are passed on, so that whoever stops it stops the program. Rejects when
- * the program cannot be started; the error's `code` is `ENOENT` when it, or its loader, is missing.
+ * Signals that this process gets are passed on, so that whoever stops it stops the program. `ended` rejects
+ * when the program cannot be started, with the code `ENOENT` when it, or its loader, is missing.
  */
 export function runChild(command, args, options) {
   const child = spawn(command, args, options);
