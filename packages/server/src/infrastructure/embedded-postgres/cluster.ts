@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { mkdtemp, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { kill } from "node:process";
+import { getuid, kill } from "node:process";
 import { text } from "node:stream/consumers";
 import type { DataPlace } from "./data-place.ts";
 import { giveTo } from "./database-user.ts";
@@ -14,6 +14,9 @@ import { SUPERUSER } from "./settings.ts";
 const INITDB_TIMEOUT_MS = 120_000;
 
 const UNFINISHED_PREFIX = "pgdata-new-";
+
+/** What initdb says under a number without a name, as containers like to use. */
+const NAMELESS_USER = /could not look up effective user ID/;
 
 /**
  * Whether `pgdata` holds a database that PostgreSQL of `majorVersion` can open. Reads only.
@@ -88,6 +91,13 @@ async function runInitdb(place: DataPlace, initdb: string, args: string[]): Prom
   const [, output, errors] = await Promise.all([once(child, "close"), text(stdout), text(stderr)]);
   clearTimeout(timer);
   if (child.exitCode === 0) return;
+  if (NAMELESS_USER.test(errors)) {
+    throw embeddedPostgresError(
+      "start_failed",
+      `user ${place.runAs?.uid ?? getuid?.()} has no entry in /etc/passwd, which initdb insists on: add one, run ` +
+        "as a user that has one, or use your own server with --database-url",
+    );
+  }
   const how = child.signalCode ?? `exit code ${child.exitCode}`;
   throw programFailure(`initdb failed (${how})`, lastLines(`${output}${errors}`));
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { access, constants, mkdir, mkdtemp, realpath, rename, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { canTraverse, chooseDatabaseUser, findDataOwner, type RunAs } from "./database-user.ts";
+import { canTraverse, chooseDatabaseUser, findOwner, type RunAs } from "./database-user.ts";
 import { embeddedPostgresError, isSystemError } from "./embedded-postgres-error.ts";
 import { ensurePrivateFolder, exists, openToGroup } from "./folders.ts";
 import type { EmbeddedPostgresLog } from "./log-entry.ts";
@@ -34,12 +34,13 @@ const SHORT_FOLDER = "/tmp";
  */
 export async function preparePlace(dir: string, log: EmbeddedPostgresLog): Promise<DataPlace> {
   const dataDir = resolve(dir);
-  const chosen = await chooseDatabaseUser();
+  const chosen = await chooseDatabaseUser(dataDir);
   await ensureDataDir(dataDir, chosen);
   const home = await chooseHome(await realpath(dataDir), chosen, log);
   await access(home, constants.R_OK | constants.W_OK | constants.X_OK);
   const pgdata = join(home, "pgdata");
-  const runAs = (await findDataOwner(pgdata)) ?? chosen;
+  // Existing data keeps its account, even if a better one was installed since.
+  const runAs = chosen === null ? null : ((await findOwner(pgdata)) ?? chosen);
   if (runAs !== null && !(await canTraverse(runAs, home))) {
     throw embeddedPostgresError(
       "data_dir_not_writable",

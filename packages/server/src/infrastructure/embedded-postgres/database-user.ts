@@ -1,4 +1,4 @@
-import { chown, readFile, stat } from "node:fs/promises";
+import { lchown, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { getuid } from "node:process";
 import { isSystemError } from "./embedded-postgres-error.ts";
@@ -18,19 +18,22 @@ const NOBODY: DatabaseUser = { uid: 65534, gid: 65534 };
 
 export const isRoot = (): boolean => getuid?.() === 0;
 
-/** The account for a new data folder. `null` unless we are root. */
-export async function chooseDatabaseUser(): Promise<RunAs> {
-  return isRoot() ? findAccount(await readFile("/etc/passwd", "utf8")) : null;
+/**
+ * The account for data in `folder`: whoever that belongs to, so that another user's folder stays that
+ * user's; PostgreSQL's own account if the folder is root's, is not there yet, or its owner has no
+ * name, which initdb insists on. `null` unless we are root.
+ */
+export async function chooseDatabaseUser(folder: string): Promise<RunAs> {
+  if (!isRoot()) return null;
+  const passwd = await readFile("/etc/passwd", "utf8");
+  const owner = await findOwner(folder);
+  return owner !== undefined && hasAccount(passwd, owner.uid) ? owner : findAccount(passwd);
 }
 
-/**
- * The account for the existing `pgdata`: its owner, so that a `postgres` account installed later, or
- * data first written without root, changes nothing. `undefined` if there is no such folder yet.
- */
-export async function findDataOwner(pgdata: string): Promise<RunAs | undefined> {
+/** The owner of `folder`, unless that is root or there is no such folder. */
+export async function findOwner(folder: string): Promise<DatabaseUser | undefined> {
   try {
-    const { uid, gid } = await stat(pgdata);
-    if (!isRoot()) return null;
+    const { uid, gid } = await stat(folder);
     return uid === 0 ? undefined : { uid, gid };
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return undefined;
@@ -40,7 +43,7 @@ export async function findDataOwner(pgdata: string): Promise<RunAs | undefined> 
 
 /** The preferred account in the text of `/etc/passwd`, or the customary number of nobody. */
 export function findAccount(passwd: string): DatabaseUser {
-  const lines = passwd.split("\n").map((line) => line.split(":"));
+  const lines = fieldsOf(passwd);
   for (const wanted of ACCOUNT_NAMES) {
     const [, , uid = "", gid = ""] = lines.find(([name]) => name === wanted) ?? [];
     if (/^[1-9]\d*$/.test(uid) && /^\d+$/.test(gid)) return { uid: Number(uid), gid: Number(gid) };
@@ -48,9 +51,14 @@ export function findAccount(passwd: string): DatabaseUser {
   return NOBODY;
 }
 
-/** Makes `runAs` the owner of `path`; nothing to do when that is ourselves. */
+const hasAccount = (passwd: string, uid: number): boolean =>
+  fieldsOf(passwd).some((fields) => fields[2] === String(uid));
+
+const fieldsOf = (passwd: string): string[][] => passwd.split("\n").map((line) => line.split(":"));
+
+/** Makes `runAs` the owner of `path`, not of what it may link to; nothing to do when that is ourselves. */
 export async function giveTo(runAs: RunAs, path: string): Promise<void> {
-  if (runAs !== null) await chown(path, runAs.uid, runAs.gid);
+  if (runAs !== null) await lchown(path, runAs.uid, runAs.gid);
 }
 
 /**

@@ -1,5 +1,7 @@
-import { constants, copyFile, type FileHandle, open, rm, stat, truncate } from "node:fs/promises";
+import { constants, type FileHandle, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { giveTo, type RunAs } from "./database-user.ts";
 import { isSystemError } from "./embedded-postgres-error.ts";
 
 /**
@@ -22,10 +24,14 @@ const LOG_BYTES_MAX = 16 * 1024 * 1024;
 /** How often to call `rotateIfLarge`. */
 export const LOG_CHECK_INTERVAL_MS = 60_000;
 
+/** Not through a link: the folder may be another user's while we are root. */
+const APPEND = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW;
+
 const TAIL_BYTES_MAX = 8 * 1024;
 const TAIL_LINES_MAX = 12;
 
-export function logFileIn(home: string): LogFile {
+/** The file belongs to the account `runAs`, so that it can go on with it if we are not root next time. */
+export function logFileIn(home: string, runAs: RunAs): LogFile {
   const path = join(home, "postgres.log");
   const sizeBytes = async (): Promise<number> => {
     try {
@@ -37,24 +43,40 @@ export function logFileIn(home: string): LogFile {
   };
   return {
     sizeBytes,
-    openForAppend: () => open(path, "a", 0o600),
     readTail: (offset) => readTail(path, offset),
+    async openForAppend() {
+      const file = await open(path, APPEND, 0o600);
+      await giveTo(runAs, path);
+      return file;
+    },
     async rotateIfLarge() {
       if ((await sizeBytes()) < LOG_BYTES_MAX) return;
-      // PostgreSQL keeps the file open, so it cannot be renamed; appending goes on at its new end.
+      const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
       try {
-        await copyFile(path, `${path}.1`, constants.COPYFILE_FICLONE);
-      } catch (error) {
-        if (!isSystemError(error, "ENOSPC")) throw error;
-        await rm(`${path}.1`, { force: true }); // on a full disk the bound counts more than old lines
+        await keepCopy(file, `${path}.1`, runAs);
+        // PostgreSQL keeps the file open, so it cannot be renamed; appending goes on at its new end.
+        await file.truncate();
+      } finally {
+        await file.close();
       }
-      await truncate(path);
     },
   };
 }
 
+async function keepCopy(file: FileHandle, target: string, runAs: RunAs): Promise<void> {
+  await rm(target, { force: true });
+  try {
+    const copy = await open(target, "wx", 0o600);
+    await pipeline(file.createReadStream({ autoClose: false }), copy.createWriteStream());
+    await giveTo(runAs, target);
+  } catch (error) {
+    if (!isSystemError(error, "ENOSPC")) throw error;
+    await rm(target, { force: true }); // on a full disk the bound counts more than old lines
+  }
+}
+
 async function readTail(path: string, offset: number): Promise<string> {
-  const file = await open(path, "r");
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     const { size } = await file.stat();
     const from = Math.max(offset, size - TAIL_BYTES_MAX);

@@ -83,8 +83,15 @@ function tryListen(path: string): Promise<Server | undefined> {
       if (isSystemError(error, "EADDRINUSE")) resolve(undefined);
       else reject(error);
     });
-    // Exclusive: in a cluster the primary would listen instead, and outlive us.
-    server.listen({ path, exclusive: true }, () => resolve(server));
+    server.listen(
+      {
+        path,
+        exclusive: true, // in a cluster the primary would listen instead, and outlive us
+        readableAll: true, // to be asked by root and by the folder's user, whichever of them we are
+        writableAll: true,
+      },
+      () => resolve(server),
+    );
   });
 }
 

@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
-import { constants, open, readFile, readlink, realpath, rm } from "node:fs/promises";
+import { constants, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { DataPlace } from "./data-place.ts";
 import { isSystemError } from "./embedded-postgres-error.ts";
-import { exists } from "./folders.ts";
+import { isPostgresOf } from "./postgres-process.ts";
 import { SOCKET_PORT } from "./settings.ts";
 
 /** What PostgreSQL writes about itself into `postmaster.pid`. */
@@ -21,8 +19,6 @@ const STATUS_LINE = 7;
 /** No kernel gives a process this number (Linux and macOS stay far below), and PostgreSQL can read it. */
 const NO_PROCESS = "2147483647";
 
-const run = promisify(execFile);
-
 /** `undefined` if there is no such file, or nothing usable in it. */
 export async function readPostmasterFile(pgdata: string): Promise<PostmasterFile | undefined> {
   const lines = await readLines(join(pgdata, "postmaster.pid"));
@@ -35,30 +31,17 @@ export async function readPostmasterFile(pgdata: string): Promise<PostmasterFile
 export async function findPostmaster(pgdata: string): Promise<number | undefined> {
   const file = await readPostmasterFile(pgdata);
   if (file === undefined) return undefined;
-  return (await isPostmasterOf(file.pid, pgdata)) ? file.pid : undefined;
+  return (await isPostgresOf(file.pid, pgdata)) ? file.pid : undefined;
 }
 
-/**
- * Whether process `pid` is alive and is the PostgreSQL of `pgdata`, and not another one that was
- * given the same number later. A process that ended but was not collected by its parent is not alive.
- */
-export async function isPostmasterOf(pid: number, pgdata: string): Promise<boolean> {
-  try {
-    if (await exists("/proc/self/cwd")) {
-      // PostgreSQL's working directory is its data directory.
-      return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(pgdata));
-    }
-    const { stdout } = await run("ps", ["-ww", "-o", "stat=,command=", "-p", String(pid)]);
-    return !stdout.startsWith("Z") && stdout.includes(`-D ${pgdata}`);
-  } catch {
-    return false; // no such process, or one of another account, which ours is not
-  }
-}
-
-/** The arguments PostgreSQL was last started with on `pgdata`, as `toCommandLine` writes them. */
-export async function hasArguments(pgdata: string, args: readonly string[]): Promise<boolean> {
-  const lines = await readLines(join(pgdata, "postmaster.opts"));
-  return lines[0]?.endsWith(args.map((arg) => ` "${arg}"`).join("")) ?? false;
+/** Whether the PostgreSQL last started on `pgdata` was exactly this `program` with these arguments. */
+export async function wasStartedAs(
+  pgdata: string,
+  program: string,
+  args: readonly string[],
+): Promise<boolean> {
+  const written = (await readLines(join(pgdata, "postmaster.opts"))).join("\n");
+  return written === `${[program, ...args.map((arg) => `"${arg}"`)].join(" ")}\n`;
 }
 
 /**

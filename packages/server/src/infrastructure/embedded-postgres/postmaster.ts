@@ -1,17 +1,16 @@
-import { kill } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { assertServes, type PostgresConnection } from "./connection.ts";
 import type { DataPlace } from "./data-place.ts";
-import { embeddedPostgresError, isSystemError, programFailure } from "./embedded-postgres-error.ts";
+import { embeddedPostgresError, programFailure } from "./embedded-postgres-error.ts";
 import { launch } from "./launch.ts";
 import type { EmbeddedPostgresLog } from "./log-entry.ts";
 import type { LogFile } from "./log-file.ts";
+import { isPostgresOf, killOrphans, sendSignal } from "./postgres-process.ts";
 import {
   clearStaleFiles,
   findPostmaster,
-  hasArguments,
-  isPostmasterOf,
   readPostmasterFile,
+  wasStartedAs,
 } from "./postmaster-file.ts";
 
 /** PostgreSQL's main process: a child of ours, or one that a former owner left. */
@@ -35,11 +34,10 @@ const START_TIMEOUT_MS = 120_000;
 const POLL_INTERVAL_MS = 10;
 const RETRY_INTERVAL_MS = 100;
 
-/**
- * What PostgreSQL says while children of a killed one still hold its memory (they leave once they
- * notice), or when a former owner started one in the moment before it died. Both pass.
- */
-const PASSING_FAILURE = /pre-existing shared memory block|lock file ".*" already exists/;
+/** What PostgreSQL says while children of a killed one still hold its memory. */
+const HAS_ORPHANS = /pre-existing shared memory block/;
+/** What it says if a former owner started one in the moment before it died: that one is taken over. */
+const RUNS_ALREADY = /lock file ".*" already exists/;
 
 /** "Fast" lets transactions abort and writes a checkpoint; "immediate" leaves recovery to the next start. */
 const STOP_STEPS = [
@@ -77,7 +75,8 @@ export async function runPostmaster(
     if (limit.aborted) {
       throw programFailure(`PostgreSQL was not ready within ${START_TIMEOUT_MS / 1000} s`, tail);
     }
-    if (!PASSING_FAILURE.test(tail)) throw programFailure("PostgreSQL did not start", tail);
+    if (HAS_ORPHANS.test(tail)) await killOrphans(plan.place.pgdata);
+    else if (!RUNS_ALREADY.test(tail)) throw programFailure("PostgreSQL did not start", tail);
     await delay(RETRY_INTERVAL_MS);
   }
 }
@@ -111,7 +110,7 @@ async function adoptPostmaster(
   const { pgdata } = plan.place;
   const pid = await findPostmaster(pgdata);
   if (pid === undefined) return undefined;
-  const postmaster: Postmaster = { pid, isAlive: () => isPostmasterOf(pid, pgdata) };
+  const postmaster: Postmaster = { pid, isAlive: () => isPostgresOf(pid, pgdata) };
   const refusal = await whyNotAdopt(plan, postmaster, limit);
   if (refusal === undefined) {
     tell(plan, "postgres_adopted", `took over the PostgreSQL that runs on ${pgdata}`, postmaster);
@@ -123,11 +122,13 @@ async function adoptPostmaster(
 }
 
 async function whyNotAdopt(
-  { place, args, connection }: PostmasterPlan,
+  { place, program, args, connection }: PostmasterPlan,
   postmaster: Postmaster,
   limit: AbortSignal,
 ): Promise<string | undefined> {
-  if (!(await hasArguments(place.pgdata, args))) return "it has another version or other settings";
+  if (!(await wasStartedAs(place.pgdata, program, args))) {
+    return "it has another version or other settings";
+  }
   if ((await readPostmasterFile(place.pgdata))?.status === "stopping")
     return "it was being stopped";
   if (!(await waitUntilReady(postmaster, place.pgdata, limit))) return "it does not become ready";
@@ -193,14 +194,6 @@ async function waitForExit(postmaster: Postmaster, waitMs: number): Promise<bool
     await delay(POLL_INTERVAL_MS);
   }
   return true;
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    kill(pid, signal);
-  } catch (error) {
-    if (!isSystemError(error, "ESRCH")) throw error; // it has just ended
-  }
 }
 
 function tell(plan: PostmasterPlan, event: string, message: string, { pid }: Postmaster): void {

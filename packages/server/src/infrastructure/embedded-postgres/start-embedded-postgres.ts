@@ -79,7 +79,7 @@ async function startOwned(data: OwnedData): Promise<EmbeddedPostgres> {
   const runtime = await prepareRuntime(native, place, log);
   const password = isNew ? await initialise(data, runtime) : await readPassword(place);
   const connection = connectionTo(place.socketFolder, password);
-  const logFile = logFileIn(place.home);
+  const logFile = logFileIn(place.home, place.runAs);
   const args = postmasterArguments({ ...place, version: native.version, settings });
   const plan = { place, program: runtime.postgres, args, connection, logFile, log };
   await logFile.rotateIfLarge();
