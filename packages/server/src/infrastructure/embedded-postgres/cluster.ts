@@ -42,7 +42,7 @@ export async function hasCluster(pgdata: string, majorVersion: number): Promise<
 }
 
 /**
- * Makes the database: UTF-8 with the locale C.UTF-8 that PostgreSQL itself implements, so that sorting
+ * Makes the database: UTF-8, with PostgreSQL's own implementation of the locale C.UTF-8, so that sorting
  * never changes with the operating system; passwords required, nobody let in over the network.
  *
  * `pgdata` appears complete or not at all. initdb forces its files to disk before it ends, unless
@@ -72,7 +72,9 @@ export async function createCluster(
   await syncFolder(place.home);
 }
 
-/** What a process that died in the middle left; its initdb, should it still run, fails harmlessly. */
+/**
+ * What a process that died in the middle left; its initdb, should it still run, fails harmlessly.
+ */
 async function removeUnfinished(home: string): Promise<void> {
   for (const name of await readdir(home)) {
     if (!name.startsWith(UNFINISHED_PREFIX)) continue;

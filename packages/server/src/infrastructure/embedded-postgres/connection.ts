@@ -29,7 +29,10 @@ export function toDatabaseUrl(connection: PostgresConnection): string {
   return url.href;
 }
 
-/** Proves that the PostgreSQL behind `connection` lets us in and serves `pgdata`. @throws what the driver throws. */
+/**
+ * Proves that the PostgreSQL behind `connection` lets us in and serves `pgdata`.
+ * @throws what the driver throws.
+ */
 export async function assertServes(connection: PostgresConnection, pgdata: string): Promise<void> {
   const client = new Client({ ...connection, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   // A loss of the connection also fails what is waited for below, which tells it.

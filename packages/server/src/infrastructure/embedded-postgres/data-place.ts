@@ -11,10 +11,14 @@ import { findRelocated, relocate } from "./relocation.ts";
 export interface DataPlace {
   /** As the caller named it, made absolute: for messages. */
   readonly dataDir: string;
-  /** Real folder that holds the rest: `dataDir`, unless the database's account cannot reach that. */
+  /**
+   * Real folder that holds the rest: `dataDir`, unless the database's account cannot reach that.
+   */
   readonly home: string;
   readonly pgdata: string;
-  /** Only the database's account and root can enter it; its path leaves room for a socket's name. */
+  /**
+   * Only the database's account and root can enter it; its path leaves room for a socket's name.
+   */
   readonly socketFolder: string;
   readonly runAs: RunAs;
 }
@@ -53,7 +57,10 @@ export async function preparePlace(dir: string, log: EmbeddedPostgresLog): Promi
   return { dataDir, home, pgdata, socketFolder, runAs };
 }
 
-/** `socket` in `home`, or a folder with a short name when that would make the sockets' paths too long. */
+/**
+ * `socket` in `home`, or a folder with a short name when that would make the sockets' paths too
+ * long.
+ */
 export function socketFolderOf(home: string): string {
   const usual = join(home, "socket");
   const longestPathBytes = Buffer.byteLength(usual) + 1 + SOCKET_NAME_BYTES_MAX;

@@ -56,7 +56,10 @@ const hasAccount = (passwd: string, uid: number): boolean =>
 
 const fieldsOf = (passwd: string): string[][] => passwd.split("\n").map((line) => line.split(":"));
 
-/** Makes `runAs` the owner of `path`, not of what it may link to; nothing to do when that is ourselves. */
+/**
+ * Makes `runAs` the owner of `path`, not of what it may link to; nothing to do when that is
+ * ourselves.
+ */
 export async function giveTo(runAs: RunAs, path: string): Promise<void> {
   if (runAs !== null) await lchown(path, runAs.uid, runAs.gid);
 }

@@ -30,7 +30,9 @@ const DENIED_CODES: ReadonlySet<string> = new Set([
   "ELOOP",
 ]);
 
-/** The texts of ENOSPC and EDQUOT in PostgreSQL's own messages, which we always ask for in English. */
+/**
+ * The texts of ENOSPC and EDQUOT in PostgreSQL's own messages, which we always ask for in English.
+ */
 const FULL_TEXT = /No space left on device|[Dd]isk quota exceeded/;
 
 /** A `PlatformError` with a reason of the closed set above; `message` must say what to do. */

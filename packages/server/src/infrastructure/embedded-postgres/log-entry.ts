@@ -1,4 +1,6 @@
-/** What the launcher tells: a fixed `event` name, a sentence for people, and fields. Never a secret. */
+/**
+ * What the launcher tells: a fixed `event` name, a sentence for people, and fields. Never a secret.
+ */
 export type EmbeddedPostgresLogEntry = Readonly<
   { event: string; message: string } & Record<string, string | number>
 >;

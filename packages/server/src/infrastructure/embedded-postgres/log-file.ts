@@ -30,7 +30,10 @@ const APPEND = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | con
 const TAIL_BYTES_MAX = 8 * 1024;
 const TAIL_LINES_MAX = 12;
 
-/** The file belongs to the account `runAs`, so that it can go on with it if we are not root next time. */
+/**
+ * The file belongs to the account `runAs`, so that it can go on with it if we are not root next
+ * time.
+ */
 export function logFileIn(home: string, runAs: RunAs): LogFile {
   const path = join(home, "postgres.log");
   const sizeBytes = async (): Promise<number> => {

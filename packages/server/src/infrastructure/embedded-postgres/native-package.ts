@@ -33,7 +33,10 @@ const SUPPORTED_PLATFORMS: ReadonlySet<string> = new Set([
   "linux-x64",
 ]);
 
-/** @throws PlatformError `unsupported_platform` if no package exists for this machine, or it is not installed. */
+/**
+ * @throws PlatformError `unsupported_platform` if no package exists for this machine, or it is not
+ * installed.
+ */
 export async function findNativePackage(): Promise<NativePackage> {
   const name = `${platform}-${arch}`;
   if (!SUPPORTED_PLATFORMS.has(name)) {

@@ -5,14 +5,18 @@ import { pid } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { embeddedPostgresError, isSystemError } from "./embedded-postgres-error.ts";
 
-/** The right of this process to run, use and stop one database. Ends with the process at the latest. */
+/**
+ * The right of this process to run, use and stop one database. Ends with the process at the latest.
+ */
 export interface Ownership {
   release(): void;
 }
 
 const SOCKET_NAME = /^owner\.([1-9]\d{0,5})\.sock$/;
 
-/** Every round ends with somebody owning it, save for processes that collide within microseconds. */
+/**
+ * Every round ends with somebody owning it, save for processes that collide within microseconds.
+ */
 const ROUNDS_MAX = 20;
 const ROUND_DELAY_MAX_MS = 20;
 /** For an owner too busy to say its number: it is alive all the same. */
@@ -59,7 +63,9 @@ async function refuseIfOwned(folder: string, numbers: readonly number[]): Promis
   }
 }
 
-/** After listening: whether no other process is about to own it too. Clears what dead owners left. */
+/**
+ * After listening: whether no other process is about to own it too. Clears what dead owners left.
+ */
 async function isAlone(folder: string, own: number): Promise<boolean> {
   const others = (await listNumbers(folder)).filter((number) => number !== own);
   if (others.some((number) => number > own)) return false;

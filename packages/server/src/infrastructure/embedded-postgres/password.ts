@@ -7,10 +7,15 @@ import { embeddedPostgresError, isSystemError } from "./embedded-postgres-error.
 
 const PASSWORD_BYTES = 24;
 
-/** The file with the superuser's password: mode 0600, of the database's account, as initdb reads it. */
+/**
+ * The file with the superuser's password: mode 0600, of the database's account, as initdb reads it.
+ */
 export const passwordFileIn = (home: string): string => join(home, "password");
 
-/** The password of an existing database. @throws PlatformError `start_failed` if its file is gone or empty. */
+/**
+ * The password of an existing database.
+ * @throws PlatformError `start_failed` if its file is gone or empty.
+ */
 export async function readPassword(place: DataPlace): Promise<string> {
   const path = passwordFileIn(place.home);
   const password = await readIfAny(path);

@@ -16,7 +16,10 @@ export interface PostmasterFile {
 const PID_LINE = 0;
 const STATUS_LINE = 7;
 
-/** No kernel gives a process this number (Linux and macOS stay far below), and PostgreSQL can read it. */
+/**
+ * No kernel gives a process this number (Linux and macOS stay far below), and PostgreSQL can read
+ * it.
+ */
 const NO_PROCESS = "2147483647";
 
 /** `undefined` if there is no such file, or nothing usable in it. */
@@ -34,7 +37,9 @@ export async function findPostmaster(pgdata: string): Promise<number | undefined
   return (await isPostgresOf(file.pid, pgdata)) ? file.pid : undefined;
 }
 
-/** Whether the PostgreSQL last started on `pgdata` was exactly this `program` with these arguments. */
+/**
+ * Whether the PostgreSQL last started on `pgdata` was exactly this `program` with these arguments.
+ */
 export async function wasStartedAs(
   pgdata: string,
   program: string,

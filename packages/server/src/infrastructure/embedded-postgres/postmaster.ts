@@ -29,17 +29,25 @@ export interface PostmasterPlan {
   readonly log: EmbeddedPostgresLog;
 }
 
-/** Replaying the WAL after a crash is bounded by `max_wal_size` (1 GB), which a slow disk reads in this time. */
+/**
+ * Replaying the WAL after a crash is bounded by `max_wal_size` (1 GB), which a slow disk reads in
+ * this time.
+ */
 const START_TIMEOUT_MS = 120_000;
 const POLL_INTERVAL_MS = 10;
 const RETRY_INTERVAL_MS = 100;
 
 /** What PostgreSQL says while children of a killed one still hold its memory. */
 const HAS_ORPHANS = /pre-existing shared memory block/;
-/** What it says if a former owner started one in the moment before it died: that one is taken over. */
+/**
+ * What it says if a former owner started one in the moment before it died: that one is taken over.
+ */
 const RUNS_ALREADY = /lock file ".*" already exists/;
 
-/** "Fast" lets transactions abort and writes a checkpoint; "immediate" leaves recovery to the next start. */
+/**
+ * "Fast" lets transactions abort and writes a checkpoint; "immediate" leaves recovery to the next
+ * start.
+ */
 const STOP_STEPS = [
   { signal: "SIGINT", waitMs: 10_000 },
   { signal: "SIGQUIT", waitMs: 10_000 },
@@ -81,7 +89,10 @@ export async function runPostmaster(
   }
 }
 
-/** Stops it, the gentle way first. Resolves once it is gone, at once if it is gone already. @throws PlatformError `stop_failed`. */
+/**
+ * Stops it, the gentle way first. Resolves once it is gone, at once if it is gone already.
+ * @throws PlatformError `stop_failed`.
+ */
 export async function stopPostmaster(
   postmaster: Postmaster,
   log: EmbeddedPostgresLog,

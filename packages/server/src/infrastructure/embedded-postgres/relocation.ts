@@ -5,7 +5,9 @@ import type { DatabaseUser } from "./database-user.ts";
 import { embeddedPostgresError, isSystemError } from "./embedded-postgres-error.ts";
 import { isRootOnly, openToGroup } from "./folders.ts";
 
-/** Folder for what root's PostgreSQL cannot keep elsewhere: its programs, and data out of its reach. */
+/**
+ * Folder for what root's PostgreSQL cannot keep elsewhere: its programs, and data out of its reach.
+ */
 export const SYSTEM_FOLDER = "/var/lib/hodei";
 
 /** Link in the data folder that leads to its real place. */

@@ -44,7 +44,7 @@ test("copies of other versions go, the one in use stays", async () => {
 if (!isRoot()) {
   test("a complete package is used where it is", async () => {
     await symlink("libpq.so.5.18", join(native.folder, "lib", "libpq.so.5"));
-    const runtime = await prepareRuntime(native, place, assert.fail);
+    const runtime = await prepareRuntime(native, place, ({ message }) => assert.fail(message));
     assert.equal(runtime.postgres, join(native.folder, "bin", "postgres"));
     assert.deepEqual(await readdir(place.home), []);
   });

@@ -8,7 +8,9 @@ import {
 
 /** How soon the death of PostgreSQL is noticed. */
 const WATCH_INTERVAL_MS = 250;
-/** Between attempts to bring it back: doubles from the first to the last, for as long as it takes. */
+/**
+ * Between attempts to bring it back: doubles from the first to the last, for as long as it takes.
+ */
 const RESTART_DELAY_MIN_MS = 250;
 const RESTART_DELAY_MAX_MS = 30_000;
 /** One that ran this long was healthy: its death starts the delays anew. */
