@@ -1,0 +1,71 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { parseJobId } from "@hodei/domain";
+import type { CreateJobRequest, JobService } from "@hodei/proto/hodei/v1/job_service";
+import {
+  type CreateJobInput,
+  cancelJob,
+  createJob,
+  createJobs,
+  type Deps,
+  explainJob,
+  getJob,
+  listJobs,
+  retryJob,
+  watchJob,
+} from "../../application/index.ts";
+import { getPrincipal } from "./authenticate.ts";
+import { fromProtoJobFilter, toProtoAttempt, toProtoJob } from "./convert/job.ts";
+import { fromProtoSpec, toProtoSpec } from "./convert/job-spec.ts";
+import { fromProtoPage } from "./convert/page.ts";
+
+export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
+  return {
+    async createJob(request, context) {
+      const job = await createJob(deps, getPrincipal(context), fromProtoInput(request));
+      return { job: toProtoJob(job) };
+    },
+    async createJobs(request, context) {
+      const inputs = request.jobs.map(fromProtoInput);
+      return { jobIds: [...(await createJobs(deps, getPrincipal(context), inputs))] };
+    },
+    async getJob(request, context) {
+      const id = parseJobId(request.jobId);
+      const { job, spec, attempts } = await getJob(deps, getPrincipal(context), id);
+      return {
+        job: toProtoJob(job),
+        spec: toProtoSpec(spec),
+        attempts: attempts.map(toProtoAttempt),
+      };
+    },
+    async listJobs(request, context) {
+      const filter = fromProtoJobFilter(request.filter);
+      const page = await listJobs(deps, getPrincipal(context), filter, fromProtoPage(request));
+      return { jobs: page.items.map(toProtoJob), nextPageToken: page.nextToken ?? "" };
+    },
+    async cancelJob(request, context) {
+      const job = await cancelJob(deps, getPrincipal(context), parseJobId(request.jobId));
+      return { job: toProtoJob(job) };
+    },
+    async retryJob(request, context) {
+      const { jobId, idempotencyKey } = request;
+      const id = parseJobId(jobId);
+      const job = await retryJob(deps, getPrincipal(context), id, idempotencyKey || null);
+      return { job: toProtoJob(job) };
+    },
+    async *watchJob(request, context) {
+      const id = parseJobId(request.jobId);
+      const jobs = watchJob(deps, getPrincipal(context), id, context.signal);
+      for await (const job of jobs) yield { job: toProtoJob(job) };
+    },
+    async explainJob(request, context) {
+      const id = parseJobId(request.jobId);
+      const explanation = await explainJob(deps, getPrincipal(context), id);
+      const { job, summary, reasons, scores } = explanation;
+      return { job: toProtoJob(job), summary, reasons: [...reasons], scores: [...scores] };
+    },
+  };
+}
+
+function fromProtoInput({ spec, idempotencyKey }: CreateJobRequest): CreateJobInput {
+  return { spec: fromProtoSpec(spec), idempotencyKey: idempotencyKey || null };
+}

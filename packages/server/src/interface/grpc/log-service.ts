@@ -1,0 +1,45 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { parseJobId } from "@hodei/domain";
+import type { LogService } from "@hodei/proto/hodei/v1/log_service";
+import { type Deps, readLogs, tailLogs } from "../../application/index.ts";
+import { getPrincipal } from "./authenticate.ts";
+import { fromProtoStreamChoice } from "./convert/enums.ts";
+import { toProtoChunk } from "./convert/log.ts";
+import { fromProtoUint64, toProtoUint64 } from "./convert/numbers.ts";
+
+/** Bytes of one answer when the caller does not say. */
+const DEFAULT_READ_BYTES = 1024 * 1024;
+
+export function logService(deps: Deps): ServiceImpl<typeof LogService> {
+  return {
+    async getLogs(request, context) {
+      const read = await readLogs(deps, getPrincipal(context), {
+        jobId: parseJobId(request.jobId),
+        attempt: request.attempt,
+        offset: fromProtoUint64("offset", request.offset),
+        maxBytes: request.maxBytes || DEFAULT_READ_BYTES,
+        stream: fromProtoStreamChoice(request.stream),
+      });
+      return {
+        attempt: read.attempt,
+        chunks: read.chunks.map(toProtoChunk),
+        nextOffset: toProtoUint64(read.nextOffset),
+        complete: read.complete,
+      };
+    },
+    async *tailLogs(request, context) {
+      const input = {
+        jobId: parseJobId(request.jobId),
+        attempt: request.attempt,
+        offset: fromProtoUint64("offset", request.offset),
+        stream: fromProtoStreamChoice(request.stream),
+        tailLines: request.tailLines ?? null,
+        follow: request.follow,
+      };
+      const tail = tailLogs(deps, getPrincipal(context), input, context.signal);
+      for await (const { attempt, chunks } of tail) {
+        yield { attempt, chunks: chunks.map(toProtoChunk) };
+      }
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { Code, ConnectError, type ConnectRouter, type ContextValues } from "@connectrpc/connect";
+import {
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { Logger } from "@hodei/domain";
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+export type RequestHandler = (request: NodeRequest, response: NodeResponse) => void;
+
+type UniversalRequest = ReturnType<typeof universalRequestFromNodeRequest>;
+type UniversalHandler = ConnectRouter["handlers"][number];
+
+const NOT_FOUND = "Not found. This address serves the hodei.v1 API: gRPC, gRPC-Web and Connect.\n";
+
+/** Serves the calls of `router`, with `headers` on every response, on HTTP/1.1 and HTTP/2 alike. */
+export function createRequestHandler(
+  { log }: { readonly log: Logger },
+  router: ConnectRouter,
+  options: {
+    readonly headers: Readonly<Record<string, string>>;
+    readonly contextValues: (request: NodeRequest) => ContextValues;
+  },
+): RequestHandler {
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const headers = Object.entries(options.headers);
+  return (request, response) => {
+    for (const [name, value] of headers) response.setHeader(name, value);
+    const [path = ""] = (request.url ?? "").split("?", 1);
+    const handler = handlers.get(path);
+    if (handler === undefined) return respond(response, 404, NOT_FOUND);
+    const parsed = parse(request, response, options.contextValues(request));
+    if (parsed === undefined) return respond(response, 400, "Bad request.\n");
+    serve(handler, parsed, response).catch((error: unknown) => {
+      // A caller that went away is no failure of ours.
+      if (parsed.signal.aborted || ConnectError.from(error).code === Code.Aborted) return;
+      log.error("response_failed", { rpc: path, error });
+      if (response.headersSent) request.destroy();
+      else respond(response, 500, "Internal error.\n");
+    });
+  };
+}
+
+/** `undefined` if the request names no host that a URL can have. */
+function parse(
+  request: NodeRequest,
+  response: NodeResponse,
+  contextValues: ContextValues,
+): UniversalRequest | undefined {
+  try {
+    return universalRequestFromNodeRequest(request, response, undefined, contextValues);
+  } catch {
+    // The one thing that can fail here is the URL, from a Host header or :authority that is absent or malformed.
+    return undefined;
+  }
+}
+
+async function serve(
+  handler: UniversalHandler,
+  request: UniversalRequest,
+  response: NodeResponse,
+): Promise<void> {
+  await universalResponseToNodeResponse(await handler(request), response);
+}
+
+function respond(response: NodeResponse, status: number, text: string): void {
+  response.statusCode = status;
+  response.setHeader("content-type", "text/plain; charset=utf-8");
+  response.end(text);
+}

@@ -1,0 +1,46 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { parseWorkerId } from "@hodei/domain";
+import type { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
+import {
+  createJoinToken,
+  DEFAULT_JOIN_TOKEN_TTL_MS,
+  type Deps,
+  drainWorker,
+  getWorker,
+  JOINED_POOL,
+  listWorkers,
+  type WorkerView,
+} from "../../application/index.ts";
+import { getPrincipal } from "./authenticate.ts";
+import { fromProtoPage } from "./convert/page.ts";
+import { fromProtoDuration, toProtoTime } from "./convert/times.ts";
+import { fromProtoWorkerState, toProtoWorker } from "./convert/worker.ts";
+
+export function workerAdminService(deps: Deps): ServiceImpl<typeof WorkerAdminService> {
+  return {
+    async listWorkers(request, context) {
+      const states = request.states.map(fromProtoWorkerState);
+      const page = await listWorkers(deps, getPrincipal(context), states, fromProtoPage(request));
+      return { workers: page.items.map(toProtoView), nextPageToken: page.nextToken ?? "" };
+    },
+    async getWorker(request, context) {
+      const id = parseWorkerId(request.workerId);
+      return { worker: toProtoView(await getWorker(deps, getPrincipal(context), id)) };
+    },
+    async drainWorker(request, context) {
+      const id = parseWorkerId(request.workerId);
+      return { worker: toProtoView(await drainWorker(deps, getPrincipal(context), id)) };
+    },
+    async createJoinToken({ pool, ttl }, context) {
+      const { token, expiresAt } = await createJoinToken(deps, getPrincipal(context), {
+        pool: pool || JOINED_POOL,
+        ttlMs: ttl ? fromProtoDuration("ttl", ttl) : DEFAULT_JOIN_TOKEN_TTL_MS,
+      });
+      return { joinToken: token, expiresAt: toProtoTime(expiresAt) };
+    },
+  };
+}
+
+function toProtoView({ worker, runningAttempts }: WorkerView): ReturnType<typeof toProtoWorker> {
+  return toProtoWorker(worker, runningAttempts);
+}
