@@ -22,6 +22,10 @@ import {
 } from "@hodei/domain";
 import fc, { type Arbitrary } from "fast-check";
 
+/** Plain objects, as written in code, not such without a prototype. */
+const record = <T>(model: { [K in keyof T]: Arbitrary<T[K]> }): Arbitrary<T> =>
+  fc.record(model, { noNullPrototype: true });
+
 /** Text as the contract lets it in: any characters but NUL, and no halves of characters. */
 export const anyText = (maxLength = 20): Arbitrary<string> =>
   fc.string({ unit: "grapheme", maxLength }).map((text) => text.replaceAll("\0", ""));
@@ -40,7 +44,7 @@ export const anyExitReason = (): Arbitrary<ExitReason> =>
   fc.constantFrom(...(Object.keys(EXIT_REASONS) as ExitReason[]));
 
 export const anyOutcome = (reasons: Arbitrary<ExitReason> = anyExitReason()): Arbitrary<Outcome> =>
-  fc.record({
+  record({
     reason: reasons,
     exitCode: fc.option(fc.integer({ min: 0, max: 255 })),
     signal: fc.option(fc.constantFrom("SIGKILL", "SIGTERM", "SIGSEGV")),
@@ -56,7 +60,7 @@ const anyCommand = (): Arbitrary<Command> =>
     .map(([program, args]) => ({ kind: "command", argv: [program, ...args] }));
 
 const anyScript = (): Arbitrary<Script> =>
-  fc.record({
+  record({
     kind: fc.constant("script" as const),
     content: anyText(200),
     interpreter: fc.constantFrom(...INTERPRETERS, "/opt/my shell"),
@@ -65,27 +69,27 @@ const anyScript = (): Arbitrary<Script> =>
   });
 
 const anyFile = (): Arbitrary<InputFile> =>
-  fc.record({ path: anyName(), content: anyBytes(), executable: fc.boolean() });
+  record({ path: anyName(), content: anyBytes(), executable: fc.boolean() });
 
 /** Constraints that `checkJobSpec` accepts. */
 export const anyConstraint = (): Arbitrary<Constraint> =>
   fc.oneof(
-    fc.record({
+    record({
       label: anyName(),
       operator: fc.constantFrom("eq" as const, "ne" as const),
       values: fc.tuple(anyText()),
     }),
-    fc.record({
+    record({
       label: anyName(),
       operator: fc.constantFrom("gt" as const, "lt" as const),
       values: fc.tuple(fc.integer().map(String)),
     }),
-    fc.record({
+    record({
       label: anyName(),
       operator: fc.constantFrom("in" as const, "not_in" as const),
       values: fc.array(anyText(), { minLength: 1, maxLength: 4 }),
     }),
-    fc.record({
+    record({
       label: anyName(),
       operator: fc.constant("exists" as const),
       values: fc.constant([]),
@@ -93,7 +97,7 @@ export const anyConstraint = (): Arbitrary<Constraint> =>
   );
 
 export const anyRequirements = (): Arbitrary<Requirements> =>
-  fc.record({
+  record({
     cpuMillis: fc.integer({ min: 0, max: 16_000 }),
     memoryBytes: fc.integer({ min: 0, max: 2 ** 40 }),
     diskBytes: fc.integer({ min: 0, max: 2 ** 50 }),
@@ -102,24 +106,22 @@ export const anyRequirements = (): Arbitrary<Requirements> =>
   });
 
 export const anyRetryPolicy = (): Arbitrary<RetryPolicy> =>
-  fc
-    .record({
-      maxAttempts: fc.integer({ min: 1, max: 100 }),
-      delays: fc.tuple(fc.nat({ max: 86_400_000 }), fc.nat({ max: 86_400_000 })),
-      reasons: fc.uniqueArray(anyExitReason(), { maxLength: 4 }),
-    })
-    .map(({ maxAttempts, delays, reasons }) => ({
-      maxAttempts,
-      baseDelayMs: Math.min(...delays),
-      maxDelayMs: Math.max(...delays),
-      reasons,
-    }));
+  record({
+    maxAttempts: fc.integer({ min: 1, max: 100 }),
+    delays: fc.tuple(fc.nat({ max: 86_400_000 }), fc.nat({ max: 86_400_000 })),
+    reasons: fc.uniqueArray(anyExitReason(), { maxLength: 4 }),
+  }).map(({ maxAttempts, delays, reasons }) => ({
+    maxAttempts,
+    baseDelayMs: Math.min(...delays),
+    maxDelayMs: Math.max(...delays),
+    reasons,
+  }));
 
 const anyWait = () => fc.option(fc.integer({ min: 1, max: 31_536_000_000 }));
 
 /** Specs that `checkJobSpec` accepts. */
 export const anyJobSpec = (): Arbitrary<JobSpec> =>
-  fc.record({
+  record({
     name: anyText(128).map((name) => name.replace(/\p{Cc}/gu, "")),
     work: fc.oneof(anyCommand(), anyScript()),
     env: anyTextByName().map(withoutReservedNames),
@@ -130,8 +132,8 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     priority: fc.integer({ min: -100, max: 100 }),
     labels: anyTextByName(),
     annotations: anyTextByName(),
-    tags: fc.record({ project: anyText(), team: anyText(), costCentre: anyText() }),
-    timeouts: fc.record({
+    tags: record({ project: anyText(), team: anyText(), costCentre: anyText() }),
+    timeouts: record({
       queueMs: anyWait(),
       runMs: anyWait(),
       graceMs: fc.nat({ max: 3_600_000 }),
@@ -145,7 +147,7 @@ function withoutReservedNames(env: Record<string, string>): Record<string, strin
 }
 
 const anyLease = (): Arbitrary<Lease> =>
-  fc.record({
+  record({
     token: anyUuid().map((token) => token as LeaseToken),
     workerId: anyUuid().map((id) => id as WorkerId),
     acknowledgeBy: anyDate(),
@@ -154,31 +156,31 @@ const anyLease = (): Arbitrary<Lease> =>
 /** Every kind of event a job can have, legal in its state or not. */
 export const anyJobEvent = (): Arbitrary<JobEvent> =>
   fc.oneof(
-    fc.record({ type: fc.constantFrom("created" as const, "started" as const), at: anyDate() }),
-    fc.record({ type: fc.constant("assigned" as const), at: anyDate(), lease: anyLease() }),
-    fc.record({ type: fc.constant("lease_expired" as const), at: anyDate(), message: anyText() }),
-    fc.record({ type: fc.constant("cancel_requested" as const), at: anyDate(), by: anyText() }),
-    fc.record({
+    record({ type: fc.constantFrom("created" as const, "started" as const), at: anyDate() }),
+    record({ type: fc.constant("assigned" as const), at: anyDate(), lease: anyLease() }),
+    record({ type: fc.constant("lease_expired" as const), at: anyDate(), message: anyText() }),
+    record({ type: fc.constant("cancel_requested" as const), at: anyDate(), by: anyText() }),
+    record({
       type: fc.constant("retry_scheduled" as const),
       at: anyDate(),
       runAt: anyDate(),
       outcome: anyOutcome(),
     }),
-    fc.record({
+    record({
       type: fc.constant("retries_exhausted" as const),
       at: anyDate(),
       attempts: fc.integer({ min: 1, max: 100 }),
     }),
     ...(["succeeded", "failed", "cancelled", "timed_out"] as const).map((type) =>
-      fc.record({ type: fc.constant(type), at: anyDate(), outcome: anyOutcome() }),
+      record({ type: fc.constant(type), at: anyDate(), outcome: anyOutcome() }),
     ),
   );
 
 /** Every kind of event an attempt can have, legal in its state or not. */
 export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
   fc.oneof(
-    fc.record({ type: fc.constant("started" as const), at: anyDate() }),
-    fc.record({
+    record({ type: fc.constant("started" as const), at: anyDate() }),
+    record({
       type: fc.constantFrom(
         "succeeded" as const,
         "failed" as const,
@@ -194,14 +196,14 @@ export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
   );
 
 const anyCapacity = (): Arbitrary<Capacity> =>
-  fc.record({
+  record({
     cpuMillis: fc.integer({ min: 0, max: 64_000 }),
     memoryBytes: fc.integer({ min: 0, max: 2 ** 40 }),
     diskBytes: fc.integer({ min: 0, max: 2 ** 50 }),
   });
 
 export const anyWorkerFacts = (): Arbitrary<WorkerFacts> =>
-  fc.record({
+  record({
     version: anyText(),
     hostname: anyText(),
     arch: fc.constantFrom("x64", "arm64"),
@@ -212,21 +214,21 @@ export const anyWorkerFacts = (): Arbitrary<WorkerFacts> =>
 /** Every kind of event a worker can have, legal in its state or not. */
 export const anyWorkerEvent = (): Arbitrary<WorkerEvent> =>
   fc.oneof(
-    fc.record({ type: fc.constantFrom("created" as const, "registered" as const), at: anyDate() }),
-    fc.record({
+    record({ type: fc.constantFrom("created" as const, "registered" as const), at: anyDate() }),
+    record({
       type: fc.constant("connected" as const),
       at: anyDate(),
       replicaId: anyUuid().map((id) => id as ReplicaId),
       facts: anyWorkerFacts(),
     }),
-    fc.record({
+    record({
       type: fc.constant("disconnected" as const),
       at: anyDate(),
       connectBy: anyDate(),
       message: anyText(),
     }),
-    fc.record({ type: fc.constant("drain_requested" as const), at: anyDate(), by: anyText() }),
-    fc.record({
+    record({ type: fc.constant("drain_requested" as const), at: anyDate(), by: anyText() }),
+    record({
       type: fc.constantFrom("lost" as const, "terminated" as const),
       at: anyDate(),
       message: anyText(),

@@ -22,6 +22,8 @@ export {
   START,
   someWorkerFacts,
 } from "./builders.ts";
+export type { DatabaseFixture } from "./contracts/database/scene.ts";
+export { concurrentDatabaseContract, databaseContract } from "./contracts/database-contract.ts";
 export {
   type ProviderFixture,
   providerContract,
@@ -31,5 +33,11 @@ export { FakeProvider, type FakeProviderOptions } from "./fake-provider.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { MemoryDatabase } from "./memory/memory-database.ts";
 export { MemoryLogStore } from "./memory/memory-log-store.ts";
+export {
+  createTestDatabase,
+  startTestPostgres,
+  type TestDatabase,
+  type TestPostgres,
+} from "./postgres/test-postgres.ts";
 export { SequenceIds } from "./sequence-ids.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";

@@ -11,6 +11,8 @@ export interface LeadershipOptions {
   readonly address: PostgresAddress;
   /** What is led; one leader for each name. */
   readonly name: string;
+  /** Told when this server has become the leader. Must not throw. */
+  readonly onHeld: () => void;
   /** Told of each connection that was lost, and of each that could not be made. */
   readonly onTrouble: (error: PlatformError) => void;
 }
@@ -22,11 +24,13 @@ export interface LeadershipOptions {
  */
 export class PostgresLeadership implements Component {
   readonly #name: string;
+  readonly #onHeld: () => void;
   readonly #connection: LastingConnection;
   #held = false;
 
-  constructor({ address, name, onTrouble }: LeadershipOptions) {
+  constructor({ address, name, onHeld, onTrouble }: LeadershipOptions) {
     this.#name = name;
+    this.#onHeld = onHeld;
     this.#connection = new LastingConnection({
       address,
       onTrouble,
@@ -59,6 +63,7 @@ export class PostgresLeadership implements Component {
           [LOCK_CLASS_LEADERSHIP, this.#name],
         );
         this.#held = !lost.aborted && rows[0]?.held === true;
+        if (this.#held) this.#onHeld();
       }
       await pause(TRY_INTERVAL_MS, lost);
     }

@@ -1,0 +1,34 @@
+import { after, before } from "node:test";
+import type { EventRecord } from "@hodei/domain";
+import {
+  concurrentDatabaseContract,
+  type DatabaseFixture,
+  databaseContract,
+  startTestPostgres,
+  type TestPostgres,
+} from "@hodei/testkit";
+import { PostgresDatabase } from "./postgres-database.ts";
+
+let postgres: TestPostgres;
+before(async () => {
+  postgres = await startTestPostgres();
+});
+after(() => postgres.stop());
+
+async function createFixture(): Promise<DatabaseFixture> {
+  const { url, drop } = await postgres.createDatabase();
+  const commits: (readonly EventRecord[])[] = [];
+  const database = new PostgresDatabase({
+    address: url,
+    onCommit: (events) => commits.push(events),
+  });
+  await database.start();
+  const close = async () => {
+    await database.stop();
+    await drop();
+  };
+  return { database, commits, close };
+}
+
+databaseContract("PostgresDatabase", createFixture);
+concurrentDatabaseContract("PostgresDatabase", createFixture);

@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createJobSpec, outcomeOf, type WorkerId } from "@hodei/domain";
+import { after, aJobSpec } from "../../builders.ts";
+import type { Open } from "./scene.ts";
+
+const NO_TIMEOUTS = { queueMs: null, runMs: null, graceMs: 0 };
+
+/** What scheduler and reconcilers look for. */
+export function testJobQueries(open: Open): void {
+  testDueJobs(open);
+  testHeldJobs(open);
+  testOverdueJobs(open);
+}
+
+function testDueJobs(open: Open): void {
+  test("due jobs are the pending ones whose time has come, most urgent first", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const second = await scene.pendingJob({ createdAtMs: 1 });
+    const third = await scene.pendingJob({ createdAtMs: 1 });
+    const fourth = await scene.pendingJob({ createdAtMs: 2 });
+    const first = await scene.pendingJob({ createdAtMs: 3, spec: { priority: 5 } });
+    const last = await scene.pendingJob({ createdAtMs: 0, spec: { priority: -5 } });
+    const later = await scene.pendingJob({ spec: { notBefore: after(100) } });
+    await scene.assignedJob();
+    await scene.succeededJob();
+    const order = [first, second, third, fourth, last];
+    const due = await jobs.listDue(after(99), 10);
+    assert.deepEqual(
+      due,
+      order.map(({ id, version, createdAt, policy: { priority, requirements } }) => ({
+        jobId: id,
+        version,
+        priority,
+        createdAt,
+        requirements,
+      })),
+    );
+    assert.deepEqual(await jobs.listDue(after(99), 2), due.slice(0, 2));
+    const dueLater = await jobs.listDue(after(100), 10);
+    assert.ok(dueLater.some(({ jobId }) => jobId === later.id));
+  });
+
+  test("the next due time is the earliest start or queue deadline to come", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    assert.equal(await jobs.nextDueAt(after(0)), null);
+    await scene.pendingJob({ spec: { notBefore: after(500) } });
+    assert.deepEqual(await jobs.nextDueAt(after(0)), after(500));
+    await scene.pendingJob({ spec: { timeouts: { ...NO_TIMEOUTS, queueMs: 300 } } });
+    assert.deepEqual(await jobs.nextDueAt(after(0)), after(300));
+    assert.deepEqual(await jobs.nextDueAt(after(300)), after(500));
+    assert.equal(await jobs.nextDueAt(after(500)), null);
+    await scene.succeededJob({ spec: { timeouts: { ...NO_TIMEOUTS, queueMs: 9_000 } } });
+    assert.equal(await jobs.nextDueAt(after(500)), null);
+  });
+}
+
+function testHeldJobs(open: Open): void {
+  test("what workers hold is told for assigned and running jobs only", async (context) => {
+    const scene = await open(context);
+    const [a, b] = [scene.ids.next() as WorkerId, scene.ids.next() as WorkerId];
+    const { requirements } = createJobSpec({ kind: "command", argv: ["x"] });
+    const large = { ...requirements, cpuMillis: 4_000 };
+    await scene.assignedJob({ workerId: a });
+    await scene.runningJob({ workerId: b }, { spec: { requirements: large } });
+    await scene.pendingJob();
+    await scene.succeededJob();
+    const held = await scene.database.readers.jobs.listHeld();
+    assert.deepEqual(
+      held.toSorted((x, y) => (x.workerId < y.workerId ? -1 : 1)),
+      [
+        { workerId: a, requirements },
+        { workerId: b, requirements: large },
+      ],
+    );
+  });
+
+  test("the jobs of workers are the assigned and running ones", async (context) => {
+    const scene = await open(context);
+    const [a, b] = [scene.ids.next() as WorkerId, scene.ids.next() as WorkerId];
+    const assigned = await scene.assignedJob({ workerId: a });
+    const running = await scene.runningJob({ workerId: a });
+    const ofOther = await scene.runningJob({ workerId: b });
+    const list = async (...workerIds: WorkerId[]) =>
+      (await scene.database.readers.jobs.listOfWorkers(workerIds)).toSorted((x, y) =>
+        x.id < y.id ? -1 : 1,
+      );
+    assert.deepEqual(await list(a), [assigned, running]);
+    assert.deepEqual(await list(a, b), [assigned, running, ofOther]);
+    assert.deepEqual(await list(), []);
+    assert.deepEqual(await list(scene.ids.next() as WorkerId), []);
+  });
+}
+
+function testOverdueJobs(open: Open): void {
+  test("unacknowledged jobs are assigned ones past their time, oldest first", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const second = await scene.assignedJob({ acknowledgeBy: after(200) });
+    const first = await scene.assignedJob({ acknowledgeBy: after(100) });
+    await scene.assignedJob({ acknowledgeBy: after(301) });
+    await scene.runningJob();
+    assert.deepEqual(await jobs.listUnacknowledged(after(300), 10), [first, second]);
+    assert.deepEqual(await jobs.listUnacknowledged(after(300), 1), [first]);
+    assert.deepEqual(await jobs.listUnacknowledged(after(99), 10), []);
+  });
+
+  test("the queue time-out ends with the first start", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const spec = { timeouts: { ...NO_TIMEOUTS, queueMs: 1_000 } };
+    const second = await scene.pendingJob({ spec, createdAtMs: 10 });
+    const first = await scene.pendingJob({ spec, createdAtMs: 5 });
+    await scene.assignedJob({}, { spec });
+    const retried = await scene.runningJob({}, { spec });
+    await scene.change(retried, {
+      type: "retry_scheduled",
+      at: after(20),
+      runAt: after(20),
+      outcome: outcomeOf("worker_lost", ""),
+    });
+    assert.deepEqual(await jobs.listQueueTimedOut(after(1_010), 10), [first, second]);
+    assert.deepEqual(await jobs.listQueueTimedOut(after(1_010), 1), [first]);
+    assert.deepEqual(await jobs.listQueueTimedOut(after(1_004), 10), []);
+  });
+
+  test("unfinished jobs are counted until they end", async (context) => {
+    const scene = await open(context);
+    await scene.pendingJob({ spec: aJobSpec({ notBefore: after(1_000_000) }) });
+    await scene.assignedJob();
+    await scene.runningJob();
+    await scene.succeededJob();
+    assert.equal(await scene.database.readers.jobs.countUnfinished(), 3);
+  });
+}
