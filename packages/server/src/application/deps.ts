@@ -28,6 +28,8 @@ export interface Deps {
   readonly signals: Signals;
   readonly sessions: Sessions;
   readonly replicaId: ReplicaId;
+  /** When this replica came up. */
+  readonly startedAt: Date;
   readonly pools: readonly PoolMember[];
   readonly settings: Settings;
   readonly log: Logger;

@@ -27,7 +27,7 @@ export interface PoolMember {
   readonly pool: Pool;
   readonly provider: Provider;
   /** `https://host:port` at which workers of this pool reach a worker listener. */
-  readonly serverUrl: string;
+  readonly serverUrl: () => string;
 }
 
 type ProvisionDeps = Pick<
@@ -136,7 +136,13 @@ export class Provisioner {
     });
     try {
       const { name, template } = pool;
-      await provider.provision({ workerId, pool: name, serverUrl, joinToken: token, template });
+      await provider.provision({
+        workerId,
+        pool: name,
+        serverUrl: serverUrl(),
+        joinToken: token,
+        template,
+      });
       log.info("worker_provisioned", { workerId, pool: pool.name });
       return true;
     } catch (error) {

@@ -15,7 +15,10 @@ import { JOINED_PROVIDER } from "./workers.ts";
 /** Rows that one turn of a reaper takes; the rest are taken at once in the next. */
 const REAP_LIMIT_COUNT = 500;
 
-type ReapDeps = Pick<Deps, "database" | "clock" | "logs" | "random" | "settings" | "log">;
+type ReapDeps = Pick<
+  Deps,
+  "database" | "clock" | "logs" | "random" | "settings" | "startedAt" | "log"
+>;
 
 /** One turn: assignments that no worker acknowledged in time go back to waiting. */
 export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
@@ -78,7 +81,7 @@ async function liveReplicas(deps: ReapDeps, now: Date): Promise<ReadonlySet<Repl
 type ReapEvent = Extract<WorkerEvent, { type: "disconnected" | "lost" | "terminated" }>;
 
 function reapEvent(
-  { settings }: ReapDeps,
+  { settings, startedAt }: ReapDeps,
   worker: Worker,
   { now: at, alive }: { now: Date; alive: ReadonlySet<ReplicaId | null> },
 ): ReapEvent | undefined {
@@ -88,7 +91,9 @@ function reapEvent(
     const connectBy = new Date(at.getTime() + settings.orphanGraceMs);
     return { type: "disconnected", at, connectBy, message: "its server died" };
   }
-  const overdueMs = at.getTime() - worker.connectBy.getTime();
+  // Time without any server does not count: after a start everybody gets time to come back.
+  const reachableSince = startedAt.getTime() + settings.orphanGraceMs;
+  const overdueMs = at.getTime() - Math.max(worker.connectBy.getTime(), reachableSince);
   if (overdueMs <= 0) return undefined;
   if (worker.connectedAt === null) {
     return { type: "terminated", at, message: "it never opened a session" };

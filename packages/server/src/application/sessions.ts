@@ -55,6 +55,14 @@ export class Sessions {
     return this.#open.delete(session.workerId);
   }
 
+  /**
+   * Forgets all sessions without a word: this server is stopping, and their workers are to have the time that they get
+   * when a server dies. Their streams end with the listener.
+   */
+  forgetAll(): void {
+    this.#open.clear();
+  }
+
   find(workerId: WorkerId): OpenSession | undefined {
     return this.#open.get(workerId);
   }

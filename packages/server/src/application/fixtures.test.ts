@@ -1,0 +1,198 @@
+import {
+  type AttemptRef,
+  DEFAULT_TENANT_ID,
+  type Hello,
+  type Job,
+  type JobId,
+  type JobSpec,
+  type LeaseToken,
+  type LogBatch,
+  type Outcome,
+  type Pool,
+  type Provider,
+  type ReplicaId,
+  type ServerMessage,
+  type WorkerId,
+} from "@hodei/domain";
+import {
+  aJobSpec,
+  ManualClock,
+  MemoryDatabase,
+  MemoryLogStore,
+  SequenceIds,
+  someWorkerFacts,
+} from "@hodei/testkit";
+import { createJob } from "./create-job.ts";
+import type { Deps } from "./deps.ts";
+import { dispatchAssignments } from "./dispatch-assignments.ts";
+import { openSession } from "./open-session.ts";
+import type { Principal } from "./principal.ts";
+import { registerWorker } from "./register-worker.ts";
+import { scheduleJobs } from "./schedule-jobs.ts";
+import type { Session } from "./session.ts";
+import { Sessions } from "./sessions.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
+import { Signals } from "./signals.ts";
+import { createJoinToken } from "./workers.ts";
+
+export const ALICE: Principal = { name: "alice", tenantId: DEFAULT_TENANT_ID };
+export const COMPLETED: Outcome = { reason: "completed", exitCode: 0, signal: null, message: "" };
+export const FAILED: Outcome = { reason: "non_zero_exit", exitCode: 7, signal: null, message: "" };
+
+/** One replica in memory, with time standing still; every turn of a loop is a call of the test. */
+export function testDeps(parts: Partial<Deps> = {}) {
+  const clock = new ManualClock();
+  const signals = new Signals(clock);
+  const database = new MemoryDatabase({ onCommit: signals.onCommit });
+  const ids = new SequenceIds(1);
+  const tokens = new SequenceIds(2);
+  const warnings: string[] = [];
+  const hash = (token: string) => `hash of ${token}`;
+  const deps = {
+    database,
+    logs: new MemoryLogStore({ database }),
+    ids,
+    random: () => 0.5,
+    newLeaseToken: () => tokens.next() as LeaseToken,
+    joinTokens: {
+      create: () => {
+        const token = `token-${tokens.next()}`;
+        return { token, hash: hash(token) };
+      },
+      hash,
+    },
+    certificateAuthority: {
+      issueWorkerCertificate: async (_request, workerId) => ({
+        chainPem: `certificate of ${workerId}`,
+        expiresAt: new Date(clock.now().getTime() + 1),
+      }),
+    },
+    signals,
+    sessions: new Sessions(),
+    replicaId: ids.next() as ReplicaId,
+    startedAt: new Date(0),
+    pools: [],
+    settings: DEFAULT_SETTINGS,
+    log: {
+      info: () => {},
+      warn: (event) => void warnings.push(event),
+      error: (event) => void warnings.push(event),
+    },
+    ...parts,
+  } satisfies Omit<Deps, "clock">;
+  return { ...deps, clock, warnings };
+}
+
+export type TestDeps = ReturnType<typeof testDeps>;
+
+export function aPool(parts: Partial<Pool> = {}): Pool {
+  const { arch, labels, capacity } = someWorkerFacts();
+  return {
+    name: "local",
+    provider: "fake",
+    minWorkers: 0,
+    maxWorkers: 2,
+    template: { arch, labels, capacity },
+    ...parts,
+  };
+}
+
+export function aPoolMember(provider: Provider, parts: Partial<Pool> = {}) {
+  return { pool: aPool(parts), provider, serverUrl: () => "https://127.0.0.1:7401" };
+}
+
+/** A worker that registered with a token of its own and has not opened a session yet. */
+export async function registeredWorker(deps: TestDeps): Promise<WorkerId> {
+  const { token } = await createJoinToken(deps, ALICE, { pool: "joined", ttlMs: 60_000 });
+  const request = { joinToken: token, certificateRequest: new Uint8Array([1]) };
+  return (await registerWorker(deps, request)).workerId;
+}
+
+export const hello = (attempts: readonly AttemptRef[] = []): Hello => ({
+  facts: someWorkerFacts(),
+  attempts,
+});
+
+/** What a worker sees of its session: everything it was sent so far. */
+export class Peer {
+  readonly session: Session;
+  readonly received: ServerMessage[] = [];
+  readonly ended: Promise<void>;
+
+  constructor(session: Session) {
+    this.session = session;
+    this.ended = this.#read();
+  }
+
+  of<Type extends ServerMessage["type"]>(type: Type): Extract<ServerMessage, { type: Type }>[] {
+    return this.received.filter(
+      (message): message is Extract<ServerMessage, { type: Type }> => message.type === type,
+    );
+  }
+
+  async #read(): Promise<void> {
+    for await (const message of this.session.outgoing) this.received.push(message);
+  }
+}
+
+export async function connect(
+  deps: TestDeps,
+  workerId: WorkerId,
+  attempts: readonly AttemptRef[] = [],
+): Promise<Peer> {
+  return new Peer(await openSession(deps, workerId, hello(attempts)));
+}
+
+/** A worker with an open session. */
+export async function connectedWorker(deps: TestDeps): Promise<{ workerId: WorkerId; peer: Peer }> {
+  const workerId = await registeredWorker(deps);
+  return { workerId, peer: await connect(deps, workerId) };
+}
+
+export async function submit(deps: TestDeps, parts: Partial<JobSpec> = {}): Promise<Job> {
+  return createJob(deps, ALICE, { spec: aJobSpec(parts), idempotencyKey: null });
+}
+
+export const find = (deps: TestDeps, { id }: { readonly id: JobId }): Promise<Job> =>
+  deps.database.readers.jobs.get(id);
+
+/** Schedules and dispatches, then returns the reference that was sent for `job`. */
+export async function assign(deps: TestDeps, peer: Peer, job: Job): Promise<AttemptRef> {
+  await scheduleJobs(deps);
+  await dispatchAssignments(deps);
+  await settled();
+  const sent = peer.of("assignment").findLast(({ ref }) => ref.jobId === job.id);
+  if (sent === undefined) throw new Error(`job ${job.id} was not sent to the worker`);
+  return sent.ref;
+}
+
+/** A job that runs on `peer`. */
+export async function running(
+  deps: TestDeps,
+  peer: Peer,
+  parts: Partial<JobSpec> = {},
+): Promise<{ job: Job; ref: AttemptRef }> {
+  const job = await submit(deps, parts);
+  const ref = await assign(deps, peer, job);
+  await peer.session.receive({ type: "attempt_started", ref });
+  await settled();
+  return { job, ref };
+}
+
+export function finish(ref: AttemptRef, outcome: Outcome, logBytes = 0) {
+  return {
+    type: "attempt_finished",
+    report: { ref, outcome, logBytes, processesLeft: 0 },
+  } as const;
+}
+
+export function logBatch(ref: AttemptRef, offset: number, text: string): LogBatch {
+  const data = new TextEncoder().encode(text);
+  const segment = { stream: "stdout", lengthBytes: data.length, at: new Date(0) } as const;
+  return { ref, offset, data, segments: [segment] };
+}
+
+/** Lets everything that waits for nothing but the memory database come to an end. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}

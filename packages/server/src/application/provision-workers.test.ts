@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Provider, ProvisionRequest, WorkerId } from "@hodei/domain";
+import { FakeProvider } from "@hodei/testkit";
+import {
+  ALICE,
+  aPoolMember,
+  connect,
+  find,
+  running,
+  submit,
+  type TestDeps,
+  testDeps,
+} from "./fixtures.test.ts";
+import { Provisioner } from "./provision-workers.ts";
+import { registerWorker } from "./register-worker.ts";
+import { scheduleJobs } from "./schedule-jobs.ts";
+import { createJoinToken } from "./workers.ts";
+
+function pooled(pool: Parameters<typeof aPoolMember>[1] = {}) {
+  const requests: ProvisionRequest[] = [];
+  const provider = new FakeProvider({ onProvision: (request) => void requests.push(request) });
+  const deps = testDeps({ pools: [aPoolMember(provider, pool)] });
+  return { deps, provider, requests, provisioner: new Provisioner(deps) };
+}
+
+/** What a machine does when it starts. */
+async function boot(deps: TestDeps, { joinToken }: ProvisionRequest) {
+  const request = { joinToken, certificateRequest: new Uint8Array([1]) };
+  const { workerId } = await registerWorker(deps, request);
+  return connect(deps, workerId);
+}
+
+test("a job without a worker causes exactly one provision", async () => {
+  const { deps, requests, provisioner } = pooled();
+  await provisioner.run();
+  assert.equal(requests.length, 0);
+  const job = await submit(deps);
+  await provisioner.run();
+  await provisioner.run();
+  assert.equal(requests.length, 1);
+  await boot(deps, requests[0] as ProvisionRequest);
+  await scheduleJobs(deps);
+  await provisioner.run();
+  assert.equal((await find(deps, job)).state, "assigned");
+  assert.equal(requests.length, 1);
+});
+
+test("a pool has its minimum without any job, and never more than its maximum", async () => {
+  const { deps, requests, provisioner } = pooled({ minWorkers: 1, maxWorkers: 2 });
+  await provisioner.run();
+  assert.equal(requests.length, 1);
+  for (let count = 0; count < 20; count += 1) await submit(deps);
+  await provisioner.run();
+  await provisioner.run();
+  assert.equal(requests.length, 2);
+});
+
+test("a provider that fails is tried again later and later, and its worker is terminated", async () => {
+  let calls = 0;
+  const failing: Provider = {
+    name: "fake",
+    list: async () => [],
+    destroy: async () => {},
+    provision: async () => {
+      calls += 1;
+      throw new Error("no room");
+    },
+  };
+  const deps = testDeps({ pools: [aPoolMember(failing)] });
+  const provisioner = new Provisioner(deps);
+  await submit(deps);
+  const first = await provisioner.run();
+  assert.equal(first?.getTime(), deps.clock.now().getTime() + 1_000);
+  await provisioner.run();
+  assert.equal(calls, 1);
+  await deps.clock.advance(1_000);
+  const second = await provisioner.run();
+  assert.equal(second?.getTime(), deps.clock.now().getTime() + 2_000);
+  assert.equal(calls, 2);
+  assert.deepEqual(deps.warnings, ["provision_failed", "provision_failed"]);
+  const workers = await deps.database.readers.workers.listLive();
+  assert.deepEqual(workers, []);
+});
+
+test("a machine that nobody knows of is destroyed", async () => {
+  const machines = new Map([
+    ["99999999-0000-7000-8000-000000000000" as WorkerId, "alive" as const],
+  ]);
+  const provider = new FakeProvider({ machines: machines as Map<WorkerId, "alive" | "dead"> });
+  const deps = testDeps({ pools: [aPoolMember(provider)] });
+  await new Provisioner(deps).run();
+  assert.deepEqual(await provider.list(), []);
+});
+
+test("a worker whose machine died is terminated at once, its job goes on as the policy says", async () => {
+  const { deps, provider, requests, provisioner } = pooled();
+  await submit(deps);
+  await provisioner.run();
+  const request = requests[0] as ProvisionRequest;
+  const peer = await boot(deps, request);
+  await scheduleJobs(deps);
+  const retryPolicy = { maxAttempts: 2, baseDelayMs: 0, maxDelayMs: 0, reasons: [] };
+  const { job } = await running(deps, peer, { retryPolicy });
+  provider.kill(request.workerId);
+  await provisioner.run();
+  assert.equal((await deps.database.readers.workers.get(request.workerId)).state, "terminated");
+  assert.equal((await find(deps, job)).state, "pending");
+  assert.deepEqual(
+    (await provider.list()).filter(({ workerId }) => workerId === request.workerId),
+    [],
+  );
+});
+
+test("workers that came by themselves are left alone by pools of the same name", async () => {
+  const { deps, provisioner } = pooled();
+  const { token } = await createJoinToken(deps, ALICE, { pool: "local", ttlMs: 60_000 });
+  const request = { joinToken: token, certificateRequest: new Uint8Array([1]) };
+  const { workerId } = await registerWorker(deps, request);
+  await provisioner.run();
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "connecting");
+});
+
+test("a join token works once", async () => {
+  const { deps, requests, provisioner } = pooled({ minWorkers: 1 });
+  await provisioner.run();
+  await boot(deps, requests[0] as ProvisionRequest);
+  await assert.rejects(boot(deps, requests[0] as ProvisionRequest), {
+    code: "unauthenticated",
+    reason: "join_token_refused",
+  });
+});

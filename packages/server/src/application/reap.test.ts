@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ReplicaId } from "@hodei/domain";
+import { cancelJob } from "./cancel-job.ts";
+import {
+  ALICE,
+  assign,
+  COMPLETED,
+  connect,
+  connectedWorker,
+  find,
+  finish,
+  registeredWorker,
+  running,
+  settled,
+  submit,
+  type TestDeps,
+  testDeps,
+} from "./fixtures.test.ts";
+import { endSilentSessions, reapQueueTimeouts, reapUnacknowledged, reapWorkers } from "./reap.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
+
+const RETRY_TWICE = { maxAttempts: 3, baseDelayMs: 0, maxDelayMs: 0, reasons: [] };
+const { acknowledgeTimeoutMs, reconnectGraceMs, orphanGraceMs, lostRetentionMs, workerSilenceMs } =
+  DEFAULT_SETTINGS;
+
+const renew = (deps: TestDeps) =>
+  deps.database.transact(({ replicas }) => replicas.renew(deps.replicaId, deps.clock.now()));
+
+/** Lets time pass and reaps as a live replica does. */
+async function reapAfter(deps: TestDeps, ms: number): Promise<void> {
+  await deps.clock.advance(ms);
+  await renew(deps);
+  await reapWorkers(deps);
+}
+
+test("an assignment that nobody acknowledges goes back to waiting, once the time is over", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const job = await submit(deps);
+  const ref = await assign(deps, peer, job);
+  await deps.clock.advance(acknowledgeTimeoutMs - 1);
+  await reapUnacknowledged(deps);
+  assert.equal((await find(deps, job)).state, "assigned");
+  await deps.clock.advance(1);
+  await reapUnacknowledged(deps);
+  assert.equal((await find(deps, job)).state, "pending");
+  assert.equal((await deps.database.readers.attempts.find(job.id, 1))?.state, "lost");
+  await peer.session.receive({ type: "attempt_started", ref });
+  await peer.session.receive(finish(ref, COMPLETED));
+  await settled();
+  assert.equal((await find(deps, job)).state, "pending");
+  assert.equal(peer.of("abandon_attempt").length, 1);
+});
+
+test("an unacknowledged assignment whose cancel was asked for is cancelled", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const job = await submit(deps);
+  await assign(deps, peer, job);
+  await cancelJob(deps, ALICE, job.id);
+  await deps.clock.advance(acknowledgeTimeoutMs);
+  await reapUnacknowledged(deps);
+  assert.equal((await find(deps, job)).state, "cancelled");
+});
+
+test("a job that waits longer than its queue time-out times out", async () => {
+  const deps = testDeps();
+  const job = await submit(deps, { timeouts: { queueMs: 1_000, runMs: null, graceMs: 0 } });
+  await deps.clock.advance(999);
+  await reapQueueTimeouts(deps);
+  assert.equal((await find(deps, job)).state, "pending");
+  await deps.clock.advance(1);
+  await reapQueueTimeouts(deps);
+  const ended = await find(deps, job);
+  assert.equal(ended.state, "timed_out");
+  assert.equal(ended.outcome?.reason, "queue_timeout");
+});
+
+test("a worker that does not come back within its grace is lost, and its job is retried by policy", async () => {
+  const deps = testDeps();
+  const { workerId, peer } = await connectedWorker(deps);
+  const kept = await running(deps, peer, { retryPolicy: RETRY_TWICE });
+  const once = await running(deps, peer);
+  await peer.session.close("cut");
+  await reapAfter(deps, reconnectGraceMs);
+  assert.equal((await find(deps, kept.job)).state, "running");
+  await reapAfter(deps, 1);
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "lost");
+  assert.equal((await find(deps, kept.job)).state, "pending");
+  const failed = await find(deps, once.job);
+  assert.equal(failed.state, "failed");
+  assert.equal(failed.outcome?.reason, "worker_lost");
+});
+
+test("a job whose cancel was asked for is cancelled when its worker is lost", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer, { retryPolicy: RETRY_TWICE });
+  await cancelJob(deps, ALICE, job.id);
+  await peer.session.close("cut");
+  await reapAfter(deps, reconnectGraceMs + 1);
+  assert.equal((await find(deps, job)).state, "cancelled");
+});
+
+test("a lost worker that wakes up is told to abandon, and its late result is refused", async () => {
+  const deps = testDeps();
+  const { workerId, peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  await peer.session.close("silent");
+  await reapAfter(deps, reconnectGraceMs + 1);
+  const before = await find(deps, job);
+  const again = await connect(deps, workerId, [ref]);
+  await again.session.receive(finish(ref, COMPLETED));
+  await settled();
+  assert.equal(again.of("abandon_attempt").length, 1);
+  assert.equal(again.of("result_ack")[0]?.accepted, false);
+  assert.deepEqual(await find(deps, job), before);
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "ready");
+});
+
+test("workers of a dead server get their time from when somebody is there to connect to", async () => {
+  const deps = testDeps();
+  const { workerId, peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer);
+  await renew(deps);
+  const next = { ...deps, replicaId: "99999999-0000-7000-8000-000000000001" as ReplicaId };
+  await reapAfter(next, 3_600_000);
+  assert.equal((await find(deps, job)).state, "running");
+  await reapAfter(next, orphanGraceMs);
+  assert.equal((await find(deps, job)).state, "running");
+  await reapAfter(next, 1);
+  assert.equal((await find(deps, job)).state, "failed");
+  await reapAfter(next, 24 * lostRetentionMs * 60 + 1);
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "terminated");
+});
+
+test("a worker that registered and never opened a session is terminated", async () => {
+  const deps = testDeps();
+  const workerId = await registeredWorker(deps);
+  await reapAfter(deps, 60_001);
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "terminated");
+});
+
+test("a session that is silent for too long is ended; one with heartbeats is not", async () => {
+  const deps = testDeps();
+  const silent = await connectedWorker(deps);
+  const live = await connectedWorker(deps);
+  await deps.clock.advance(workerSilenceMs);
+  await live.peer.session.receive({ type: "heartbeat", capacity: null });
+  await deps.clock.advance(1);
+  await endSilentSessions(deps);
+  await silent.peer.ended;
+  assert.equal(deps.sessions.find(live.workerId) !== undefined, true);
+});

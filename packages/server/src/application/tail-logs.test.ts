@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AttemptRef, JobId } from "@hodei/domain";
+import {
+  ALICE,
+  assign,
+  COMPLETED,
+  connectedWorker,
+  FAILED,
+  finish,
+  logBatch,
+  running,
+  settled,
+  testDeps,
+} from "./fixtures.test.ts";
+import { readLogs } from "./read-logs.ts";
+import { type TailLogsInput, tailLogs } from "./tail-logs.ts";
+
+const ALL = { attempt: 0, offset: 0, stream: null, tailLines: null, follow: true } as const;
+
+/** Reads a tail in the background; `text` grows as it comes. */
+function tail(deps: Parameters<typeof tailLogs>[0], input: TailLogsInput) {
+  const state = { text: "", attempts: new Set<number>() };
+  const stop = new AbortController();
+  const read = async () => {
+    for await (const { attempt, chunks } of tailLogs(deps, ALICE, input, stop.signal)) {
+      state.attempts.add(attempt);
+      for (const { data } of chunks) state.text += new TextDecoder().decode(data);
+    }
+  };
+  return { state, stop, ended: read() };
+}
+
+async function write(
+  peer: Awaited<ReturnType<typeof connectedWorker>>["peer"],
+  ref: AttemptRef,
+  offset: number,
+  text: string,
+): Promise<void> {
+  await peer.session.receive({ type: "log_batch", batch: logBatch(ref, offset, text) });
+  await settled();
+}
+
+test("history, then what comes, to the end of the job; nothing twice, nothing missing", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  await write(peer, ref, 0, "one\n");
+  const { state, ended } = tail(deps, { ...ALL, jobId: job.id });
+  await settled();
+  assert.equal(state.text, "one\n");
+  await write(peer, ref, 4, "two\n");
+  assert.equal(state.text, "one\ntwo\n");
+  await peer.session.receive(finish(ref, COMPLETED, 8));
+  await ended;
+  assert.equal(state.text, "one\ntwo\n");
+});
+
+test("a tail goes through all attempts", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const retryPolicy = { maxAttempts: 2, baseDelayMs: 0, maxDelayMs: 0, reasons: [] };
+  const { job, ref } = await running(deps, peer, { retryPolicy });
+  const { state, ended } = tail(deps, { ...ALL, jobId: job.id });
+  await write(peer, ref, 0, "first\n");
+  await peer.session.receive(finish(ref, FAILED, 6));
+  await settled();
+  const second = await assign(deps, peer, job);
+  await peer.session.receive({ type: "attempt_started", ref: second });
+  await write(peer, second, 0, "second\n");
+  await peer.session.receive(finish(second, COMPLETED, 7));
+  await ended;
+  assert.equal(state.text, "first\nsecond\n");
+  assert.deepEqual([...state.attempts], [1, 2]);
+});
+
+test("without follow a tail ends with what is stored", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  await write(peer, ref, 0, "a\nb\nc\n");
+  const { state, ended } = tail(deps, { ...ALL, jobId: job.id, tailLines: 2, follow: false });
+  await ended;
+  assert.equal(state.text, "b\nc\n");
+});
+
+test("a tail that nobody reads any more ends", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer);
+  const { stop, ended } = tail(deps, { ...ALL, jobId: job.id });
+  await settled();
+  stop.abort();
+  await ended;
+});
+
+test("the log of a job that never existed is not there", async () => {
+  const jobId = "99999999-0000-7000-8000-000000000000" as JobId;
+  await assert.rejects(tail(testDeps(), { ...ALL, jobId }).ended, { code: "not_found" });
+});
+
+test("a tail by lines takes no offset", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer);
+  const input = { ...ALL, jobId: job.id, tailLines: 1, offset: 1 };
+  await assert.rejects(tail(deps, input).ended, { reason: "tail_with_offset" });
+});
+
+test("a read says where to go on and when all was read", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  await write(peer, ref, 0, "abc");
+  const range = { jobId: job.id, attempt: 0, offset: 0, maxBytes: 1_000, stream: null };
+  const first = await readLogs(deps, ALICE, range);
+  assert.deepEqual([first.attempt, first.nextOffset, first.complete], [1, 3, false]);
+  await peer.session.receive(finish(ref, COMPLETED, 3));
+  await settled();
+  const rest = await readLogs(deps, ALICE, { ...range, offset: 3 });
+  assert.deepEqual([rest.chunks.length, rest.nextOffset, rest.complete], [0, 3, true]);
+});

@@ -1,0 +1,227 @@
+import { join } from "node:path";
+import {
+  type Component,
+  DEFAULT_TENANT_ID,
+  type Logger,
+  type PlatformError,
+  type ReplicaId,
+} from "@hodei/domain";
+import {
+  createLoops,
+  DEFAULT_SETTINGS,
+  type Deps,
+  exitWhenIdle,
+  Reconciler,
+  Sessions,
+  Signals,
+} from "./application/index.ts";
+import type { ServerConfig } from "./config.ts";
+import { readPublicCertificate } from "./files.ts";
+import {
+  type PostgresAddress,
+  PostgresDatabase,
+  PostgresLeadership,
+  PostgresLogStore,
+  PostgresNotifier,
+} from "./infrastructure/postgres/index.ts";
+import { openApiToken } from "./infrastructure/system/api-token.ts";
+import { systemClock } from "./infrastructure/system/clock.ts";
+import { randomLeaseToken, timeOrderedIds } from "./infrastructure/system/ids.ts";
+import { recallPorts, rememberPorts } from "./infrastructure/system/remembered-ports.ts";
+import {
+  type LocalCertificateAuthority,
+  openCertificateAuthority,
+} from "./infrastructure/tls/certificate-authority.ts";
+import { joinTokenCodec } from "./infrastructure/tls/join-token-codec.ts";
+import { getPeerWorkerId } from "./infrastructure/tls/peer-identity.ts";
+import { HealthState } from "./interface/grpc/health.ts";
+import type { HttpListener } from "./interface/grpc/http-listener.ts";
+import { createPublicListener } from "./interface/grpc/public-listener.ts";
+import { createWorkerListener } from "./interface/grpc/worker-listener.ts";
+import { createLocalPools } from "./local-pool.ts";
+import type { StartOptions } from "./start-server.ts";
+import { certificateRenewal, workerHostnames } from "./worker-certificate.ts";
+
+/** All of one server but its database. */
+export interface Replica extends Component {
+  /** Only after `start`. */
+  readonly publicUrl: () => string;
+  /** Only after `start`. */
+  readonly workerUrl: () => string;
+  readonly apiTokenFile: string;
+}
+
+/** Puts one replica together: every port gets its adapter, every loop its turn. Nothing runs before `start`. */
+export async function createReplica(
+  options: StartOptions,
+  address: PostgresAddress,
+): Promise<Replica> {
+  const { config } = options;
+  const apiTokenFile = config.apiTokenFile ?? join(config.dataDir, "api-token");
+  const { hash } = await openApiToken(apiTokenFile);
+  const authority = await openCertificateAuthority(config.caDir ?? join(config.dataDir, "ca"));
+  const stores = createStores(address, options.log);
+  const workerUrl = () => urlOf("https", workers.listener);
+  const deps = createDeps(options, { ...stores, authority, workerUrl });
+  const ports = await choosePorts(config);
+  const health = new HealthState();
+  const certificate = await readPublicCertificate(config);
+  const publicListener = createPublicListener(deps, {
+    host: config.publicHost,
+    port: ports.publicPort,
+    ...(certificate && { certificate }),
+    tokens: [{ hash, principal: { name: "admin", tenantId: DEFAULT_TENANT_ID } }],
+    health,
+  });
+  const workers = await createWorkerSide(deps, config, { authority, port: ports.workerPort });
+  const loops = [
+    ...createLoops(deps, stores.leadership),
+    workers.renewal,
+    ...idleExit(deps, options, publicListener),
+  ];
+  const parts = [...stores.parts, publicListener, workers.listener];
+  return {
+    publicUrl: () => urlOf(certificate ? "https" : "http", publicListener),
+    workerUrl,
+    apiTokenFile,
+    start: async () => {
+      for (const part of [...parts, ...loops]) await part.start();
+      await rememberPorts(config.dataDir, {
+        publicPort: publicListener.address.port,
+        workerPort: workers.listener.address.port,
+      });
+      health.set("", "serving");
+    },
+    stop: async () => {
+      health.set("", "not_serving");
+      await Promise.all(loops.map((loop) => loop.stop()));
+      if (config.stopWorkersOnExit) await destroyMachines(deps);
+      deps.sessions.forgetAll();
+      await Promise.all([publicListener.stop(), workers.listener.stop()]);
+      await removeReplica(deps);
+      for (const part of stores.parts.toReversed()) await part.stop();
+    },
+  };
+}
+
+/** The adapters over PostgreSQL, and the wake-ups that their commits cause. */
+function createStores(address: PostgresAddress, log: Logger) {
+  const onTrouble = (error: PlatformError) =>
+    log.warn("database_connection_lost", { message: error.message });
+  const signals = new Signals(systemClock);
+  const notifier = new PostgresNotifier({ address, onTrouble });
+  notifier.onNotify(() => signals.notifyAll());
+  const database = new PostgresDatabase({
+    address,
+    onCommit: (events) => {
+      signals.onCommit(events);
+      if (events.length > 0) notifier.notify();
+    },
+  });
+  const logs = new PostgresLogStore({ address });
+  const leadership = new PostgresLeadership({
+    address,
+    name: "control-plane",
+    onHeld: () => signals.notifyAll(),
+    onTrouble,
+  });
+  const parts: readonly Component[] = [database, logs, notifier, leadership];
+  return { signals, database, logs, leadership, parts };
+}
+
+function createDeps(
+  options: StartOptions,
+  made: Pick<Deps, "database" | "logs" | "signals"> & {
+    readonly authority: LocalCertificateAuthority;
+    readonly workerUrl: () => string;
+  },
+): Deps {
+  const { database, logs, signals, authority, workerUrl } = made;
+  return {
+    database,
+    logs,
+    clock: systemClock,
+    ids: timeOrderedIds,
+    random: Math.random,
+    newLeaseToken: randomLeaseToken,
+    joinTokens: joinTokenCodec(authority.rootFingerprint),
+    certificateAuthority: authority,
+    signals,
+    sessions: new Sessions(),
+    replicaId: timeOrderedIds.next() as ReplicaId,
+    startedAt: systemClock.now(),
+    pools: createLocalPools({ ...options, serverUrl: workerUrl }),
+    settings: { ...DEFAULT_SETTINGS, ...options.settings },
+    log: options.log,
+  };
+}
+
+/** The listener for workers, and what keeps its certificate fresh. */
+async function createWorkerSide(
+  deps: Deps,
+  config: ServerConfig,
+  { authority, port }: { readonly authority: LocalCertificateAuthority; readonly port: number },
+): Promise<{ readonly listener: HttpListener; readonly renewal: Component }> {
+  const hostnames = workerHostnames(config);
+  const certificate = await authority.issueServerCertificate(hostnames);
+  const listener = createWorkerListener(deps, {
+    host: config.workerHost,
+    port,
+    certificate,
+    rootPem: authority.rootPem,
+    identifyWorker: getPeerWorkerId,
+  });
+  const renewal = certificateRenewal(deps, authority, {
+    hostnames,
+    first: certificate,
+    show: (renewed) => listener.setCertificate(renewed),
+  });
+  return { listener, renewal };
+}
+
+async function choosePorts(config: ServerConfig) {
+  const publicRecall = await recallPorts(config.dataDir, config.publicHost);
+  const workerRecall = await recallPorts(config.dataDir, config.workerHost);
+  return {
+    publicPort: config.publicPort || publicRecall.publicPort,
+    workerPort: config.workerPort || workerRecall.workerPort,
+  };
+}
+
+function urlOf(scheme: string, listener: HttpListener): string {
+  const { host, port } = listener.address;
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function idleExit(deps: Deps, options: StartOptions, listener: HttpListener): Component[] {
+  const { idleExitMs } = options.config;
+  if (idleExitMs === undefined) return [];
+  const idle = { idleExitMs, idleSince: () => listener.idleSince, exit: options.onIdle };
+  return [
+    new Reconciler(deps, {
+      name: "idle-exit",
+      topics: [],
+      intervalMs: Math.min(idleExitMs, deps.settings.pollIntervalMs),
+      enabled: () => true,
+      run: () => exitWhenIdle(deps, idle),
+    }),
+  ];
+}
+
+async function destroyMachines({ pools, log }: Deps): Promise<void> {
+  for (const { provider } of pools) {
+    const machines = await provider.list();
+    await Promise.all(machines.map(({ workerId }) => provider.destroy(workerId)));
+    log.info("machines_destroyed", { provider: provider.name, count: machines.length });
+  }
+}
+
+/** Lets the others know at once. If the database is away they find out by themselves. */
+async function removeReplica({ database, replicaId, log }: Deps): Promise<void> {
+  try {
+    await database.transact(({ replicas }) => replicas.remove(replicaId));
+  } catch (error) {
+    log.warn("replica_not_removed", { error });
+  }
+}
