@@ -20,6 +20,7 @@ export class OutputReader {
   readonly #output: AttemptOutput;
   readonly #sockets: readonly Socket[];
   #isPaused = false;
+  #isClosed = false;
   #leftMs = Number.POSITIVE_INFINITY;
   #countingSinceMs = 0;
   #stopCounting = (): void => {};
@@ -32,7 +33,10 @@ export class OutputReader {
       this.#open(descriptors.stderr, "stderr"),
     ];
     this.#sockets = opened.map(({ socket }) => socket);
-    this.closed = Promise.all(opened.map(({ end }) => end)).then(() => this.#stopCounting());
+    this.closed = Promise.all(opened.map(({ end }) => end)).then(() => {
+      this.#isClosed = true;
+      this.#stopCounting();
+    });
   }
 
   resume(): void {
@@ -75,7 +79,7 @@ export class OutputReader {
   }
 
   #count(): void {
-    if (!Number.isFinite(this.#leftMs)) return;
+    if (this.#isClosed || !Number.isFinite(this.#leftMs)) return;
     this.#countingSinceMs = this.#clock.monotonicMs();
     this.#stopCounting = this.#clock.startTimer(this.#leftMs, () => {
       for (const socket of this.#sockets) socket.destroy();

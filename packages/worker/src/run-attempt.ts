@@ -56,6 +56,7 @@ class ProcessRun implements AttemptRun {
   readonly #ref: AttemptRef;
   readonly #spec: AttemptSpec;
   readonly #output: AttemptOutput;
+  /** While its group can be signalled. */
   #process: AttemptProcess | undefined;
   #reader: OutputReader | undefined;
   /** Set once somebody wants the attempt to end. */
@@ -136,6 +137,8 @@ class ProcessRun implements AttemptRun {
     const exit = await Promise.race([process.exited, this.#gaveUp.promise]);
     cancelTimeout();
     await this.#endStragglers(process);
+    // The group's id may be given to another process from now on.
+    this.#process = undefined;
     this.#reader.closeAfter(OUTPUT_WAIT_MS);
     await this.#reader.closed;
     const left = await process.group.listRunning();

@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { AttemptRef, JobId, LeaseToken, LogStream } from "@hodei/domain";
+import { pino } from "pino";
+import type { Environment } from "../src/attempt-environment.ts";
+import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts";
+import { systemClock } from "../src/clock.ts";
+import { PipePool } from "../src/pipe-pool.ts";
+import { createStartAttempt } from "../src/run-attempt.ts";
+
+/** A spec of `argv` or of a script, with what `parts` replaces. */
+export function specOf(
+  work: readonly string[] | string | AttemptSpec["work"],
+  parts: Partial<AttemptSpec> = {},
+): AttemptSpec {
+  return {
+    work: toWork(work),
+    env: {},
+    workingDir: "",
+    stdin: new Uint8Array(0),
+    files: [],
+    runMs: null,
+    graceMs: 10_000,
+    ...parts,
+  };
+}
+
+function toWork(work: readonly string[] | string | AttemptSpec["work"]): AttemptSpec["work"] {
+  if (typeof work === "string") {
+    return {
+      kind: "script",
+      content: work,
+      interpreter: "",
+      args: [],
+      withoutSafetyPreamble: false,
+    };
+  }
+  return "kind" in work ? work : { kind: "command", argv: work };
+}
+
+export function newRef(): AttemptRef {
+  return { jobId: randomUUID() as JobId, attempt: 1, leaseToken: randomUUID() as LeaseToken };
+}
+
+/** What an attempt wrote, and how it ended. */
+export interface Finished extends AttemptEnd {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  /** Both streams in the order in which they were read. */
+  readonly output: Buffer;
+}
+
+export interface Started {
+  readonly ref: AttemptRef;
+  readonly run: AttemptRun;
+  /** What was written so far. */
+  readonly text: () => string;
+  readonly finished: Promise<Finished>;
+}
+
+/** Runs attempts as the worker does, in a folder of their own. */
+export class AttemptFixture {
+  readonly root: string;
+  readonly attemptsPath: string;
+  readonly #pipes: PipePool;
+  readonly #hostEnv: Environment;
+
+  private constructor(root: string, hostEnv: Environment) {
+    this.#hostEnv = hostEnv;
+    this.root = root;
+    this.attemptsPath = join(root, "attempts");
+    this.#pipes = new PipePool(join(root, "pipes"));
+  }
+
+  /** `hostEnv`: the environment of the worker. */
+  static async create(hostEnv: Environment): Promise<AttemptFixture> {
+    const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
+    const fixture = new AttemptFixture(root, hostEnv);
+    await mkdir(fixture.attemptsPath);
+    await fixture.#pipes.start();
+    return fixture;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.root, { recursive: true, force: true });
+  }
+
+  start(spec: AttemptSpec): Started {
+    const chunks: { stream: LogStream; bytes: Uint8Array }[] = [];
+    const startAttempt = createStartAttempt({
+      clock: systemClock,
+      log: pino({ level: "silent" }),
+      pipes: this.#pipes,
+      hostEnv: this.#hostEnv,
+      attemptsPath: this.attemptsPath,
+    });
+    const ref = newRef();
+    const run = startAttempt(ref, spec, {
+      write(stream, bytes) {
+        chunks.push({ stream, bytes });
+        return true;
+      },
+    });
+    const all = (stream?: LogStream): Buffer =>
+      Buffer.concat(
+        chunks.filter((c) => stream === undefined || c.stream === stream).map(({ bytes }) => bytes),
+      );
+    const finished = run.ended.then((end) => ({
+      ...end,
+      stdout: all("stdout"),
+      stderr: all("stderr"),
+      output: all(),
+    }));
+    return { ref, run, text: () => all().toString(), finished };
+  }
+
+  run(spec: AttemptSpec): Promise<Finished> {
+    return this.start(spec).finished;
+  }
+}
