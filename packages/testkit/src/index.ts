@@ -24,6 +24,8 @@ export {
 } from "./builders.ts";
 export type { DatabaseFixture } from "./contracts/database/scene.ts";
 export { concurrentDatabaseContract, databaseContract } from "./contracts/database-contract.ts";
+export type { LogStoreFixture } from "./contracts/log-store/log-scene.ts";
+export { logStoreContract } from "./contracts/log-store-contract.ts";
 export {
   type ProviderFixture,
   providerContract,

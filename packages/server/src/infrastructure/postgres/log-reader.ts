@@ -25,9 +25,10 @@ const READ: Statement = {
   text: `
     select byte_offset, at, segments, data
     from (
-      select *, sum(length_bytes) over (order by byte_offset) - length_bytes as bytes_before
+      select *, sum(bytes) over (order by byte_offset) - bytes as bytes_before
       from (
-        select byte_offset, length_bytes, at, segments, data from log_chunk
+        select byte_offset, byte_offset + length_bytes - greatest(byte_offset, $3) as bytes, at, segments, data
+        from log_chunk
         where job_id = $1 and attempt = $2
           and byte_offset >= coalesce((
             select max(byte_offset) from log_chunk
