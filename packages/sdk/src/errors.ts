@@ -36,21 +36,22 @@ export class HodeiError extends Error {
     super(message, options);
     this.code = code;
     this.reason = reason;
-    this.next = NEXT_STEPS[reason] ?? NEXT_STEPS[code];
+    this.next = NEXT_STEPS.get(reason) ?? NEXT_STEPS.get(code);
   }
 }
 
-const NEXT_STEPS: Readonly<Record<string, string>> = {
-  unreachable: "check that the server is running and that its address is right",
-  connection_lost: "the server may be restarting; try again",
-  unavailable: "try again in a moment",
-  deadline_exceeded: "try again; if it persists, look at the server's load and its log",
-  unauthenticated: "give a valid token",
-  permission_denied: "ask an administrator for a token with this permission",
-  unimplemented: "leave it out, or use a server that has it",
-  resource_exhausted: "wait for running jobs to end, or ask for a higher limit",
-  internal: "look in the server's log; if it persists, report it as a bug",
-};
+/** By reason or code; where there is none, the server's message says what to do. */
+const NEXT_STEPS: ReadonlyMap<string, string> = new Map([
+  ["unreachable", "check that the server is running and that its address is right"],
+  ["connection_lost", "the server may be restarting; try again"],
+  ["unavailable", "try again in a moment"],
+  ["deadline_exceeded", "try again; if it persists, look at the server's load and its log"],
+  ["unauthenticated", "give a valid token"],
+  ["permission_denied", "ask an administrator for a token with this permission"],
+  ["unimplemented", "leave it out, or use a server that has it"],
+  ["resource_exhausted", "wait for running jobs to end, or ask for a higher limit"],
+  ["internal", "look in the server's log; if it persists, report it as a bug"],
+]);
 
 // biome-ignore format: a table reads better in columns
 const CODES: Readonly<Record<Code, ErrorCode>> = {
