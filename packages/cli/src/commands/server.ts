@@ -1,0 +1,78 @@
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import type { CommandContext } from "../context.ts";
+import { createCommand, parsedBy } from "../define-command.ts";
+import { defined } from "../values/defined.ts";
+import { wholeNumber } from "../values/scalars.ts";
+
+interface Flags {
+  readonly dataDir?: string;
+  readonly databaseUrl?: string;
+  readonly publicHost?: string;
+  readonly publicPort?: number;
+  readonly publicCertFile?: string;
+  readonly publicKeyFile?: string;
+  readonly workerHost?: string;
+  readonly workerPort?: number;
+  readonly workerHostnames?: string;
+  readonly apiTokenFile?: string;
+  readonly caDir?: string;
+  readonly localWorkersMin?: number;
+  readonly localWorkersMax?: number;
+  readonly logLevel?: "debug" | "info" | "warn" | "error";
+}
+
+const DESCRIPTION = `Runs a server until SIGTERM or Ctrl-C. Every setting can also be given as HODEI_SERVER_…, such as
+HODEI_SERVER_DATABASE_URL. Logs go to standard error.
+
+Example:
+  hodei server --data-dir /var/lib/hodei --database-url postgres://hodei@db/hodei`;
+
+const parsePort = parsedBy(wholeNumber(0, 65_535));
+const parseCount = parsedBy(wholeNumber(0, 100));
+
+export function define(context: CommandContext): Command {
+  return createCommand("server", DESCRIPTION, context)
+    .option("--data-dir <folder>", "folder of the CA, the API token and the embedded database")
+    .option("--database-url <url>", "PostgreSQL 14 or later; default: an embedded one")
+    .option("--public-host <address>", "address of the API; default: 127.0.0.1")
+    .option("--public-port <number>", "port of the API; default: 7400", parsePort)
+    .option("--public-cert-file <file>", "certificate chain of the API; default: plaintext")
+    .option("--public-key-file <file>", "key of that certificate")
+    .option("--worker-host <address>", "address for workers; default: 127.0.0.1")
+    .option("--worker-port <number>", "port for workers; default: 7401", parsePort)
+    .option("--worker-hostnames <names>", "further names by which workers reach it, with commas")
+    .option("--api-token-file <file>", "file with the API token; made if it does not exist")
+    .option("--ca-dir <folder>", "folder of the CA that signs worker certificates")
+    .option("--local-workers-min <count>", "workers on this machine, at least", parseCount)
+    .option(
+      "--local-workers-max <count>",
+      "workers on this machine, at most; default: 0",
+      parseCount,
+    )
+    .addOption(
+      new Option("--log-level <level>", "what to log; default: info").choices([
+        "debug",
+        "info",
+        "warn",
+        "error",
+      ]),
+    )
+    .action((flags: Flags) => runInThisProcess(flags, context));
+}
+
+async function runInThisProcess(flags: Flags, context: CommandContext): Promise<void> {
+  const { runServer } = await import("@hodei/server");
+  const inFolder = (path: string | undefined) => path && resolve(context.cwd, path);
+  context.exitCode = await runServer({
+    settings: defined({
+      ...flags,
+      dataDir: inFolder(flags.dataDir),
+      publicCertFile: inFolder(flags.publicCertFile),
+      publicKeyFile: inFolder(flags.publicKeyFile),
+      apiTokenFile: inFolder(flags.apiTokenFile),
+      caDir: inFolder(flags.caDir),
+    }),
+    workerCommand: [...context.program, "worker"],
+  });
+}

@@ -1,0 +1,58 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { CommandContext } from "../context.ts";
+import { collectedBy, createCommand, parsedBy } from "../define-command.ts";
+import { parseDuration } from "../values/duration.ts";
+import { parseCpu, parsePair } from "../values/scalars.ts";
+import { parseSize } from "../values/size.ts";
+
+interface Flags {
+  readonly serverUrl?: string;
+  readonly joinTokenFile?: string;
+  readonly stateDir?: string;
+  readonly label?: readonly (readonly [string, string])[];
+  readonly cpu?: number;
+  readonly memory?: number;
+  readonly drainTimeout?: number;
+  readonly logLevel?: string;
+}
+
+const DESCRIPTION = `Runs a worker until it is told to leave: by SIGTERM or Ctrl-C, or when it was drained. It joins with a
+token of \`hodei workers create-join-token\`; later starts need none. Every setting can also be given as
+HODEI_WORKER_…, the join token itself as HODEI_WORKER_JOIN_TOKEN. Logs go to standard error.`;
+
+export function define(context: CommandContext): Command {
+  return createCommand("worker", DESCRIPTION, context)
+    .option("--server-url <url>", "worker listener of the server, such as https://host:7401")
+    .option("--join-token-file <file>", "file with the join token, for the first start")
+    .option("--state-dir <folder>", "folder of the worker's key and its attempts")
+    .option("--label <name=value>", "for constraints of jobs (repeatable)", collectedBy(parsePair))
+    .option("--cpu <cores>", "cores that attempts may be given; default: all", parsedBy(parseCpu))
+    .option(
+      "--memory <size>",
+      "memory that attempts may be given; default: all",
+      parsedBy(parseSize),
+    )
+    .option(
+      "--drain-timeout <duration>",
+      "how long attempts may go on after SIGTERM; default: 30s",
+      parsedBy(parseDuration),
+    )
+    .option("--log-level <level>", "debug, info, warn, error; default: info")
+    .action((flags: Flags) => runInThisProcess(flags, context));
+}
+
+async function runInThisProcess(flags: Flags, context: CommandContext): Promise<void> {
+  const { runWorker } = await import("@hodei/worker");
+  const { serverUrl, joinTokenFile, stateDir, label, cpu, memory, drainTimeout, logLevel } = flags;
+  context.exitCode = await runWorker({
+    serverUrl,
+    joinTokenFile: joinTokenFile && resolve(context.cwd, joinTokenFile),
+    stateDir: stateDir && resolve(context.cwd, stateDir),
+    labels: label && Object.fromEntries(label),
+    cpuMillis: cpu,
+    memoryBytes: memory,
+    drainTimeoutMs: drainTimeout,
+    logLevel: logLevel as "info" | undefined,
+  });
+}

@@ -1,0 +1,58 @@
+import { type Worker, WorkerState } from "@hodei/proto/hodei/v1/worker";
+import { formatSize } from "../values/size.ts";
+import { enumWord } from "./enum-word.ts";
+import { type Cell, facts, type Style, table } from "./text.ts";
+import { age, instant } from "./time.ts";
+
+type Paint = (style: Style, text: string) => string;
+
+/** A list of workers as a table. */
+export function workerTable(workers: readonly Worker[], now: Date, paint: Paint): string {
+  const rows = workers.map((worker): Cell[] => [
+    worker.id,
+    stateCell(worker.state),
+    `${worker.runningAttempts}`,
+    worker.pool,
+    worker.provider,
+    age(worker.createdAt, now),
+    worker.hostname,
+  ]);
+  return table(["ID", "STATE", "RUNNING", "POOL", "PROVIDER", "AGE", "HOST"], rows, paint);
+}
+
+/** All about one worker. */
+export function workerFacts(worker: Worker, paint: Paint): string {
+  const labels = Object.entries(worker.labels).map(([name, value]) => `${name}=${value}`);
+  const { capacity } = worker;
+  return facts(
+    [
+      ["id", worker.id],
+      ["state", stateCell(worker.state)],
+      ["running attempts", `${worker.runningAttempts}`],
+      ["pool", worker.pool],
+      ["provider", worker.provider],
+      ["host", worker.hostname || undefined],
+      ["architecture", worker.arch || undefined],
+      ["version", worker.version || undefined],
+      ["labels", labels.length === 0 ? undefined : labels.join(", ")],
+      ["cores", capacity && `${capacity.cpuMillis / 1000}`],
+      ["memory", capacity && formatSize(Number(capacity.memoryBytes))],
+      ["free disk", capacity && formatSize(Number(capacity.diskBytes))],
+      ["created", instant(worker.createdAt)],
+      ["connected", instant(worker.connectedAt)],
+      ["terminated", instant(worker.terminatedAt)],
+    ],
+    paint,
+  );
+}
+
+function stateCell(state: WorkerState): Cell {
+  return { text: enumWord(WorkerState, state), style: STATE_STYLES.get(state) ?? "yellow" };
+}
+
+const STATE_STYLES: ReadonlyMap<WorkerState, Style> = new Map<WorkerState, Style>([
+  [WorkerState.READY, "green"],
+  [WorkerState.BUSY, "blue"],
+  [WorkerState.TERMINATED, "dim"],
+  [WorkerState.LOST, "red"],
+]);
