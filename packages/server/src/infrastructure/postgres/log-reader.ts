@@ -60,15 +60,14 @@ export async function readLog(sql: Sql, range: LogRange): Promise<LogPage> {
   const { jobId, attempt, stream } = range;
   const code = stream === null ? null : streamCode(stream);
   const maxBytes = Math.max(1, range.maxBytes);
+  // Asked before looking for rows: what is stored in between must not be passed over.
+  const storedEnd = stream === null ? 0 : await durableOffset(sql, jobId, attempt);
   for (let offset = range.offset; ; ) {
     const values = [jobId, attempt, offset, code, maxBytes, READ_ROWS_MAX];
     const rows = await sql.run<LogRow>(READ, values);
     const chunks = rows.flatMap((row) => toChunks(row, offset, stream));
     if (chunks.length > 0) return cutPage(chunks, maxBytes, endOf(rows));
-    if (rows.length === 0) {
-      const end = stream === null ? offset : await durableOffset(sql, jobId, attempt);
-      return { chunks, nextOffset: Math.max(offset, end) };
-    }
+    if (rows.length === 0) return { chunks, nextOffset: Math.max(offset, storedEnd) };
     // Rows with bytes of the stream, but only before the offset.
     offset = endOf(rows);
   }
