@@ -37,6 +37,8 @@ export class Worker implements RunningWorker {
   readonly done: Promise<number>;
   readonly #parts: WorkerParts;
   readonly #stopped = new AbortController();
+  /** Aborts when the worker has left, so that nothing is waited for any more. */
+  readonly #over = new AbortController();
   readonly #killed = Promise.withResolvers<{ readonly kind: "killed" }>();
   #leaving: Promise<void> | undefined;
 
@@ -76,6 +78,7 @@ export class Worker implements RunningWorker {
       attempts.killAll();
       throw error;
     } finally {
+      this.#over.abort();
       sessions.leave();
       await release();
     }
@@ -84,7 +87,8 @@ export class Worker implements RunningWorker {
   async #leave(): Promise<void> {
     const { attempts, sessions } = this.#parts;
     attempts.drain();
-    await attempts.until(() => attempts.isEmpty, this.#stopped.signal);
+    const hurry = AbortSignal.any([this.#stopped.signal, this.#over.signal]);
+    await attempts.until(() => attempts.isEmpty, hurry);
     if (!attempts.isEmpty) await this.#finishInTime();
     sessions.leave();
   }
@@ -125,12 +129,13 @@ export class Worker implements RunningWorker {
     });
   }
 
-  /** Whether `condition` came to hold within `ms`. */
+  /** Whether `condition` came to hold within `ms`; also `true` once it does not matter because the worker has left. */
   async #within(ms: number, condition: () => boolean): Promise<boolean> {
     const timeout = new AbortController();
     const cancel = this.#parts.clock.startTimer(ms, () => timeout.abort());
-    await this.#parts.attempts.until(condition, timeout.signal);
+    const signal = AbortSignal.any([timeout.signal, this.#over.signal]);
+    await this.#parts.attempts.until(condition, signal);
     cancel();
-    return condition();
+    return condition() || this.#over.signal.aborted;
   }
 }
