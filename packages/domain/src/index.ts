@@ -145,5 +145,6 @@ export {
   type WorkerEvent,
   type WorkerFacts,
   type WorkerState,
+  type WorkerStatus,
   workerStatus,
 } from "./worker.ts";

@@ -135,7 +135,9 @@ function illegalTransition(worker: Worker, event: WorkerEvent): PlatformError {
 }
 
 /** State for people: `ready` with attempts shows as `busy`. */
-export function workerStatus(worker: Worker, runningAttempts: number): WorkerState | "busy" {
+export type WorkerStatus = WorkerState | "busy";
+
+export function workerStatus(worker: Worker, runningAttempts: number): WorkerStatus {
   return worker.state === "ready" && runningAttempts > 0 ? "busy" : worker.state;
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LeaseToken } from "@hodei/domain";
+import type { LeaseToken, WorkerStatus } from "@hodei/domain";
 import {
+  ALICE,
   assign,
   COMPLETED,
   connect,
@@ -17,6 +18,7 @@ import {
   testDeps,
 } from "./fixtures.test.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
+import { listWorkers } from "./workers.ts";
 
 test("a job goes to a worker, starts, logs and ends with the worker's result", async () => {
   const deps = testDeps();
@@ -234,4 +236,16 @@ test("a worker that only registered gets nothing", async () => {
   const job = await submit(deps);
   await scheduleJobs(deps);
   assert.equal((await find(deps, job)).state, "pending");
+});
+
+test("a worker with attempts is listed as busy, one without as ready", async () => {
+  const deps = testDeps();
+  const idle = await connectedWorker(deps);
+  const list = async (status: WorkerStatus) => {
+    const { items } = await listWorkers(deps, ALICE, [status], { limit: 10, token: null });
+    return items.map(({ worker }) => worker.id);
+  };
+  assert.deepEqual([await list("ready"), await list("busy")], [[idle.workerId], []]);
+  await running(deps, idle.peer);
+  assert.deepEqual([await list("ready"), await list("busy")], [[], [idle.workerId]]);
 });

@@ -6,7 +6,8 @@ import {
   type Worker,
   type WorkerEvent,
   type WorkerId,
-  type WorkerState,
+  type WorkerStatus,
+  workerStatus,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { countHeld } from "./hosts.ts";
@@ -25,19 +26,22 @@ export interface WorkerView {
   readonly runningAttempts: number;
 }
 
-/** Workers of the caller's tenant, newest first. */
+/** Workers of the caller's tenant with one of `statuses` (none: any), newest first. A page may be short before the last. */
 export async function listWorkers(
   deps: Pick<Deps, "database">,
   principal: Principal,
-  states: readonly WorkerState[],
+  statuses: readonly WorkerStatus[],
   page: PageRequest,
 ): Promise<Page<WorkerView>> {
   const { readers } = deps.database;
+  const states = [...new Set(statuses.map((status) => (status === "busy" ? "ready" : status)))];
   const filter = { tenantId: principal.tenantId, states };
   const { items, nextToken } = await readers.workers.list(filter, page);
   const held = await countHeld(readers);
   const views = items.map((worker) => ({ worker, runningAttempts: held.get(worker.id) ?? 0 }));
-  return { items: views, nextToken };
+  const isWanted = ({ worker, runningAttempts }: WorkerView) =>
+    statuses.length === 0 || statuses.includes(workerStatus(worker, runningAttempts));
+  return { items: views.filter(isWanted), nextToken };
 }
 
 /** @throws PlatformError `not_found` */

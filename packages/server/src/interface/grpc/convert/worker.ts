@@ -1,11 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  type Capacity,
-  PlatformError,
-  type Worker,
-  type WorkerState,
-  workerStatus,
-} from "@hodei/domain";
+import { type Capacity, type Worker, type WorkerStatus, workerStatus } from "@hodei/domain";
 import {
   CapacitySchema,
   type Capacity as ProtoCapacity,
@@ -54,16 +48,7 @@ export function fromProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: ProtoCa
   };
 }
 
-/**
- * A state to filter by. `BUSY` is none: it is how a ready worker with attempts shows, and is not stored.
- * @throws PlatformError `invalid_argument`
- */
-export function fromProtoWorkerState(value: ProtoWorkerState): WorkerState {
-  const state = WORKER_STATES.fromProto(value);
-  if (state !== "busy") return state;
-  throw new PlatformError(
-    "invalid_argument",
-    "not_a_filter",
-    "busy workers are ready ones with attempts; filter by WORKER_STATE_READY, which lists both",
-  );
+/** @throws PlatformError `invalid_argument` for a state that this server does not know */
+export function fromProtoWorkerState(value: ProtoWorkerState): WorkerStatus {
+  return WORKER_STATES.fromProto(value);
 }
