@@ -24,19 +24,19 @@ export interface Connection {
 
 /** Speaks gRPC with verified TLS: the server's certificate must lead to `rootPem` and name the host of `serverUrl`. */
 export function openConnection(serverUrl: string, tls: TlsMaterial): Connection {
-  const sessionManager = new Http2SessionManager(
+  const http2 = new Http2SessionManager(
     serverUrl,
     { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
     { ca: tls.rootPem, key: tls.keyPem, cert: tls.certificateChainPem, minVersion: "TLSv1.3" },
   );
   const transport = createGrpcTransport({
     baseUrl: serverUrl,
-    sessionManager,
+    sessionManager: http2,
     readMaxBytes: READ_MAX_BYTES,
   });
   return {
     client: createClient(WorkerService, transport),
-    close: () => sessionManager.abort(),
+    close: () => http2.abort(),
   };
 }
 

@@ -19,7 +19,7 @@ const schema = z.object({
 export type Identity = Readonly<z.output<typeof schema>>;
 
 /** Where the identity of the worker of `stateDir` is kept. */
-export const identityPath = (stateDir: string): string => join(stateDir, "identity.json");
+const identityPath = (stateDir: string): string => join(stateDir, "identity.json");
 
 /**
  * The stored identity, or `undefined` when this worker has never joined.

@@ -67,7 +67,7 @@ export class ServedAttempt {
 }
 
 /** One stream as the server sees it. */
-export class ServedSession {
+class ServedSession {
   readonly received: SessionRequest[] = [];
   isOver = false;
   readonly #outgoing: SessionResponse[] = [];
