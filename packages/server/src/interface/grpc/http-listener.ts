@@ -19,6 +19,8 @@ import type { Unfinished } from "./until-aborted.ts";
 const GREETING_TIMEOUT_MS = 10_000;
 /** Of all headers of one request, uncompressed; larger ones are refused. */
 const MAX_HEADER_BYTES = 16 * 1024;
+/** What one HTTP/2 connection may hold in buffers, in MB; at the bound its new calls are refused. Several large answers fit. */
+const MAX_SESSION_MEMORY_MB = 32;
 const DEFAULT_STOP_GRACE_MS = 5_000;
 /** How often a stopping listener looks for HTTP/1.1 connections that have become idle. */
 const IDLE_CHECK_INTERVAL_MS = 50;
@@ -107,6 +109,7 @@ export class HttpListener implements Component {
         : createHttpsServer({ ...limits, ...this.#tlsOptions(options.certificate) }, handler);
     this.#http2 = createHttp2Server(
       {
+        maxSessionMemory: MAX_SESSION_MEMORY_MB,
         settings: {
           maxConcurrentStreams: options.maxStreamCount,
           maxHeaderListSize: MAX_HEADER_BYTES,

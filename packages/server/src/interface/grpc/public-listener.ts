@@ -66,8 +66,10 @@ export function createPublicListener(deps: Deps, options: PublicListenerOptions)
     jsonOptions: { ignoreUnknownFields: false },
   });
   const gate = { requestGate: authenticateToken(options.tokens) };
-  const services = [JobService, LogService, WorkerAdminService, EventService];
-  const reflection = reflectionServices([...services, Health]);
+  const reflection = reflectionServices([
+    ...[JobService, LogService, WorkerAdminService, EventService, Health],
+    ...[ServerReflection, ServerReflectionV1Alpha],
+  ]);
   router
     .service(JobService, jobService(deps), gate)
     .service(LogService, logService(deps), gate)

@@ -68,11 +68,11 @@ function indexContract(services: readonly DescService[]): Contract {
   };
 }
 
-/** Adds `file` and all that it imports. */
+/** Adds all that `file` imports, then `file` itself. */
 function collectFiles(file: DescFile, files: Map<string, DescFile>): void {
   if (files.has(file.proto.name)) return;
-  files.set(file.proto.name, file);
   for (const dependency of file.dependencies) collectFiles(dependency, files);
+  files.set(file.proto.name, file);
 }
 
 function answer(contract: Contract, question: Question): Answer {
@@ -107,14 +107,14 @@ function extensionsOf({ extensions }: Contract, typeName: string): readonly Desc
   return extensions.filter(({ extendee }) => extendee.typeName === typeName);
 }
 
-/** The file with all that it imports, so that one question is enough. */
+/** The file, then all that it imports, so that one question is enough. */
 function fileAnswer(file: DescFile | undefined, what: string): Answer {
   if (file === undefined) return notFound(what);
   const files = new Map<string, DescFile>();
   collectFiles(file, files);
-  const fileDescriptorProto = [...files.values()].map(({ proto }) =>
-    toBinary(FileDescriptorProtoSchema, proto),
-  );
+  const fileDescriptorProto = [...files.values()]
+    .reverse()
+    .map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
 }
 
