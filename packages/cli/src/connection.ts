@@ -11,7 +11,8 @@ export async function connect(
   if (endpoint === undefined) {
     const { ensureLocalStack } = await import("./local-stack/ensure-local-stack.ts");
     const { client, stack } = await ensureLocalStack(context);
-    return { client, isLocal: true, endpoint: stack.endpoint };
+    const { endpoint: url, version } = stack;
+    return { client, isLocal: true, endpoint: url, version };
   }
   const { url, token } = endpoint;
   const client = createClient({ endpoint: url, ...(token === undefined ? {} : { token }) });

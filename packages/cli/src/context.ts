@@ -15,6 +15,8 @@ export interface Connection {
   /** Whether it is the per-user local stack: jobs run on this machine, as this user. */
   readonly isLocal: boolean;
   readonly endpoint: string;
+  /** Of the server, where it is known without asking. */
+  readonly version?: string;
 }
 
 /** All that a command may touch of the process it runs in. */

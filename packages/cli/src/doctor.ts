@@ -74,7 +74,7 @@ async function checkDataFolder(context: CommandContext): Promise<Finding> {
 }
 
 async function* examineServer(
-  { client, endpoint, isLocal }: Connection,
+  { client, endpoint, isLocal, version }: Connection,
   context: CommandContext,
 ): AsyncGenerator<Finding> {
   const headers = Promise.withResolvers<Headers>();
@@ -87,7 +87,7 @@ async function* examineServer(
   }
   yield { check: "server", level: "ok", message: `${endpoint}${isLocal ? " (local stack)" : ""}` };
   yield checkDatabase(health.value.status);
-  yield checkVersion((await headers.promise).get(VERSION_HEADER), isLocal);
+  yield checkVersion(version ?? (await headers.promise).get(VERSION_HEADER), isLocal);
   yield checkClock((await headers.promise).get("date"), context.now());
   const jobs = await orFinding("token", () => client.jobs.listJobs({ pageSize: 1 }));
   if ("finding" in jobs) {
@@ -134,7 +134,8 @@ function checkClock(serverDate: string | null, now: Date): Finding {
 
 async function checkWorkers(client: Connection["client"], isLocal: boolean): Promise<Finding> {
   const check = "workers";
-  const states = [WorkerState.READY, WorkerState.BUSY];
+  // The busy ones are among them.
+  const states = [WorkerState.READY];
   const found = await orFinding(check, () =>
     client.workers.listWorkers({ states, pageSize: 1000 }),
   );

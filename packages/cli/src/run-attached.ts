@@ -98,7 +98,7 @@ class AttachedRun {
       const text =
         job === undefined
           ? "left before the job was confirmed; see: hodei jobs list"
-          : followHint(job);
+          : `left job ${job.id} to itself; see how it ends with: hodei jobs wait ${job.id}`;
       return notice(this.#context, text);
     }
     if (error instanceof BrokenPipe && job !== undefined) {

@@ -117,7 +117,7 @@ test("the second interrupt leaves the job alone and says how to follow it", asyn
   context.interrupt();
   await ended;
   assert.equal(context.exitCode, 130);
-  assert.match(context.stderr.text, new RegExp(`hodei logs -f ${JOB_ID}`));
+  assert.match(context.stderr.text, new RegExp(`left job .* hodei jobs wait ${JOB_ID}`));
 });
 
 test("a job whose output nobody reads any more is cancelled, quietly", async () => {

@@ -43,7 +43,7 @@ export function define(context: CommandContext): Command {
       .description("Lists workers, newest first; those that are gone only with --state.")
       .option(
         "--state <state>",
-        `one of ${enumWords(WorkerState).join(", ")} (repeatable)`,
+        `one of ${STATE_WORDS.join(", ")} (repeatable)`,
         collectedBy(parseState),
       )
       .option("--limit <count>", "at most so many", parsedBy(wholeNumber(1, 1_000_000)), 100),
@@ -70,12 +70,13 @@ export function define(context: CommandContext): Command {
   return workers;
 }
 
+/** Busy workers are ready ones that run something, and are found as such. */
+const STATE_WORDS = enumWords(WorkerState).filter((word) => word !== "busy");
+
 function parseState(word: string): WorkerState {
   const state = enumValue(WorkerState, word);
-  if (state !== undefined) return state;
-  throw new InvalidValue(
-    `${JSON.stringify(word)} is not one of ${enumWords(WorkerState).join(", ")}`,
-  );
+  if (state !== undefined && STATE_WORDS.includes(word)) return state;
+  throw new InvalidValue(`${JSON.stringify(word)} is not one of ${STATE_WORDS.join(", ")}`);
 }
 
 /** Workers that may run something, now or soon. */
@@ -83,7 +84,6 @@ const LISTED_STATES: readonly WorkerState[] = [
   WorkerState.PROVISIONING,
   WorkerState.CONNECTING,
   WorkerState.READY,
-  WorkerState.BUSY,
   WorkerState.DRAINING,
 ];
 

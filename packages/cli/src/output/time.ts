@@ -8,7 +8,7 @@ export type Timestamp = Parameters<typeof timestampDate>[0];
 export function age(timestamp: Timestamp | undefined, now: Date): string {
   if (timestamp === undefined) return "";
   const ageMs = Math.max(0, now.getTime() - timestampDate(timestamp).getTime());
-  return formatDuration(Math.floor(ageMs / 1_000) * 1_000);
+  return ageMs < 1_000 ? "0s" : formatDuration(Math.floor(ageMs / 1_000) * 1_000);
 }
 
 /** `timestamp` in ISO 8601 with milliseconds, UTC. */
