@@ -26,7 +26,6 @@ async function tour(): Promise<void> {
   for (const [index, step] of STEPS.entries()) {
     say(`\n${index + 1}. ${step.title}\n`);
     const result = await runStep(step, stack);
-    stop.signal.throwIfAborted();
     step.check(result);
   }
 }

@@ -1,5 +1,14 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { ROOT } from "./repository.ts";
@@ -29,6 +38,8 @@ const OURS = /^(?:HODEI_|XDG_)/;
 /** Makes the folder of a stack. Nothing runs yet. */
 export async function createOwnStack(): Promise<OwnStack> {
   const folder = await mkdtemp(join(tmpdir(), "hodei-own-stack-"));
+  // As root, the database runs as another user, which must get through here; else it would keep its data elsewhere.
+  await chmod(folder, 0o711);
   const bin = join(folder, "bin");
   await mkdir(bin);
   await writeFile(join(bin, "hodei"), launcher(), { mode: 0o755 });
@@ -60,19 +71,23 @@ export interface ShellOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Called with each piece of output as it comes. */
   readonly onOutput?: (stream: "stdout" | "stderr", data: Buffer) => void;
-  /** Ends the script. */
+  /** Ends the script and what it runs, as `kill` does; the result is then the signal's reason, thrown. */
   readonly signal?: AbortSignal;
 }
 
 /** Runs a shell script in the checkout, with nothing on standard input, to its end. */
 export async function runInShell(script: string, options: ShellOptions): Promise<CommandResult> {
   const { env, onOutput, signal } = options;
+  signal?.throwIfAborted();
   const child = spawn("bash", ["-c", script], {
     cwd: ROOT,
     env,
     stdio: ["ignore", "pipe", "pipe"],
-    ...(signal === undefined ? {} : { signal }),
+    // A group of its own, so that a signal reaches all of it.
+    detached: true,
   });
+  const end = () => endGroup(child);
+  signal?.addEventListener("abort", end);
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].on("data", (data: Buffer) => {
@@ -86,8 +101,18 @@ export async function runInShell(script: string, options: ShellOptions): Promise
       resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]),
     );
   });
+  signal?.removeEventListener("abort", end);
+  signal?.throwIfAborted();
   const stdout = Buffer.concat(output.stdout).toString();
   return { exitCode, stdout, stderr: Buffer.concat(output.stderr).toString() };
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGTERM");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 function launcher(): string {
