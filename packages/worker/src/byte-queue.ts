@@ -33,19 +33,15 @@ export class ByteQueue {
     return this.#block.slice(this.#start + position, this.#start + position + count);
   }
 
-  /** Moves to the front when half of the block is free, so that a byte is moved twice at most on average. */
+  /** Moves to the front, of a block twice as large unless a quarter of this one is free: moving stays rare. */
   #makeRoom(countBytes: number): void {
-    const neededBytes = this.lengthBytes + countBytes;
     const kept = this.#block.subarray(this.#start, this.#end);
-    if (neededBytes * 2 <= this.#block.length) {
-      this.#block.copyWithin(0, this.#start, this.#end);
-    } else {
-      let capacityBytes = this.#block.length;
-      while (capacityBytes < neededBytes) capacityBytes *= 2;
-      this.#block = new Uint8Array(capacityBytes);
-      this.#block.set(kept);
-    }
-    this.#end = kept.length;
+    let capacityBytes = this.#block.length;
+    while (kept.length + countBytes > capacityBytes * 0.75) capacityBytes *= 2;
+    if (capacityBytes > this.#block.length) this.#block = new Uint8Array(capacityBytes);
+    // Within one block the two may overlap, which `set` allows for.
+    this.#block.set(kept);
     this.#start = 0;
+    this.#end = kept.length;
   }
 }

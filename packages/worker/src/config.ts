@@ -8,7 +8,9 @@ const ENV_PREFIX = "HODEI_WORKER_";
 const MIB = 1024 * 1024;
 
 const millis = z.int().min(0).max(31_536_000_000);
-const label = z.string().max(256);
+const labels = z
+  .record(z.string().min(1).max(128), z.string().max(256))
+  .refine((all) => Object.keys(all).length <= 64, "must be 64 at most");
 const absolutePath = z.string().max(4096).refine(isAbsolute, "must be an absolute path");
 
 /** Every setting of a worker. Unit, default and meaning stand on each field. */
@@ -26,7 +28,7 @@ const schema = z
      */
     stateDir: absolutePath,
     /** For constraints and preferences of jobs. In the environment: `name=value,name=value`. Default: none. */
-    labels: z.record(z.string().min(1).max(128), label).default({}),
+    labels: labels.default({}),
     /** Thousandths of a core that attempts may be given. Default: every core this process may use. */
     cpuMillis: z.int().min(1).max(1_024_000).optional(),
     /** Default: the machine's memory, or the limit of the control group. */

@@ -30,6 +30,10 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** When `welcome` names none. */
 const DEFAULT_HEARTBEAT_MS = 3_000;
 
+/** Not final: it may be a wrong clock, or a proxy in between that somebody is about to correct. */
+const UNTRUSTED_ADVICE =
+  "this is not the server that the worker joined. If that was set up anew, start the worker with a new join token";
+
 export interface SessionDeps {
   readonly clock: WorkerClock;
   readonly log: Logger;
@@ -88,7 +92,9 @@ export class Session {
       }
       return this.#end("the server ended the session");
     } catch (error) {
-      if (findRefusal(error) === "refused") return { kind: "refused", message: describe(error) };
+      const refusal = findRefusal(error);
+      if (refusal === "refused") return { kind: "refused", message: describe(error) };
+      if (refusal === "untrusted") return this.#end(`${describe(error)}; ${UNTRUSTED_ADVICE}`);
       if (!(error instanceof ConnectError || error instanceof PlatformError)) throw error;
       return this.#end(describe(error));
     } finally {
