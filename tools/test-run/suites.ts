@@ -13,6 +13,9 @@ export interface Suite {
   readonly concurrency: number;
 }
 
+/** No sources of ours; and what tests share, which is test code by its name but has no tests. */
+const NO_TESTS = ["**/node_modules/**", "**/dist/**", "**/*fixtures.test.ts"];
+
 /** At least two: most files wait more than they compute. At most eight: each may start a database. */
 const CONCURRENCY = Math.min(8, Math.max(2, availableParallelism()));
 
@@ -51,7 +54,7 @@ export const SUITES: readonly Suite[] = [
 
 /** Paths of the suite's files from `root`, sorted; those that contain `pattern` when one is given. */
 export async function findFiles(suite: Suite, root: string, pattern = ""): Promise<string[]> {
-  const exclude = [...suite.exclude, "**/node_modules/**", "**/dist/**"];
+  const exclude = [...suite.exclude, ...NO_TESTS];
   const found: string[] = [];
   for await (const path of glob([...suite.include], { cwd: root, exclude })) found.push(path);
   return found.filter((path) => path.includes(pattern)).sort();

@@ -18,7 +18,7 @@ export function checkDeadCode(
   const started = new Set(sources.flatMap(namedFiles));
   return sources.flatMap((source) => {
     const { path } = source;
-    if (path.endsWith(".test.ts") || entries.has(path) || started.has(basename(path))) return [];
+    if (isStartedByRunner(path) || entries.has(path) || started.has(basename(path))) return [];
     const names = used.get(path);
     if (names === undefined) return [{ path, line: 1, message: "nothing imports this file" }];
     if (names === "all") return [];
@@ -27,6 +27,9 @@ export function checkDeadCode(
       .map(({ name, line }) => ({ path, line, message: `nothing imports ${name}` }));
   });
 }
+
+const isStartedByRunner = (path: string): boolean =>
+  path.endsWith(".test.ts") && !path.endsWith("fixtures.test.ts");
 
 /** By file, the names that other files import from it. */
 function collectUsedNames(

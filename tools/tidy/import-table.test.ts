@@ -19,6 +19,7 @@ describe("the import table", () => {
     ["packages/server/src/application/a.ts", "@hodei/domain"],
     ["packages/server/src/application/a.integration.test.ts", "../infrastructure/b.ts"],
     ["packages/server/src/infrastructure/postgres/a.ts", "pg"],
+    ["packages/server/src/application/a.integration.test.ts", "pg"],
     ["packages/server/src/start-server.ts", "./infrastructure/postgres/a.ts"],
     ["packages/cli/src/commands/worker.ts", "@hodei/worker"],
     ["packages/cli/src/local-stack/start.ts", "@hodei/server"],

@@ -36,7 +36,7 @@ const LAYERS: readonly Layer[] = [
   { name: "simulator", at: "packages/simulator/src/", ours: ["domain", "proto", "worker", "testkit", ...SERVER_PARTS, "server"], outside: ["node:"] },
 ];
 
-/** What test files may import on top of their layer. */
+/** What test files may import on top of what any layer of their package may. */
 const FOR_TESTS = { ours: ["testkit"], outside: ["node:", "fast-check"] };
 
 /** Imports that the table does not allow, and paths into packages that bypass their `exports`. */
@@ -63,18 +63,25 @@ function judgeOurs(source: SourceFile, specifier: string, target: string | undef
   const from = layerOf(source.path);
   const to = layerOf(target);
   if (from === undefined || to === undefined || from === to) return undefined;
-  const allowed = source.isTest ? [...from.ours, ...FOR_TESTS.ours] : from.ours;
-  const isOwnTest = source.isTest && packageOf(target) === packageOf(source.path);
-  if (allowed.includes(to.name) || isOwnTest) return undefined;
-  return `${from.name} may not import ${to.name}`;
+  if (source.isTest && packageOf(target) === packageOf(source.path)) return undefined;
+  return allowed(source, from, "ours").includes(to.name)
+    ? undefined
+    : `${from.name} may not import ${to.name}`;
 }
 
 function judgeOutside(source: SourceFile, specifier: string): string | undefined {
   const layer = layerOf(source.path);
   if (layer === undefined) return undefined;
-  const allowed = source.isTest ? [...layer.outside, ...FOR_TESTS.outside] : layer.outside;
-  if (allowed.some((prefix) => isWithin(specifier, prefix))) return undefined;
-  return `${layer.name} may not import ${specifier}`;
+  return allowed(source, layer, "outside").some((prefix) => isWithin(specifier, prefix))
+    ? undefined
+    : `${layer.name} may not import ${specifier}`;
+}
+
+/** What the file may import; a test joins the layers of its package, so it may use what any of them uses. */
+function allowed(source: SourceFile, layer: Layer, kind: "ours" | "outside"): readonly string[] {
+  if (!source.isTest) return layer[kind];
+  const siblings = LAYERS.filter(({ at }) => packageOf(at) === packageOf(source.path));
+  return [...siblings.flatMap((sibling) => sibling[kind]), ...FOR_TESTS[kind]];
 }
 
 function layerOf(path: string): Layer | undefined {
