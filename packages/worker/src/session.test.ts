@@ -137,7 +137,7 @@ test("a message that it does not know changes nothing, a drain is passed on", as
 
 test("it says hello first and waits for the welcome before anything else", async () => {
   const ref = newRef();
-  const spec = { work: { case: "command", value: { argv: ["true"] } } } as const;
+  const spec = { work: { case: "command" as const, value: { argv: ["true"] } } };
   const seen: (string | undefined)[] = [];
   const { session } = setUp(async function* (requests) {
     const iterator = requests[Symbol.asyncIterator]();
