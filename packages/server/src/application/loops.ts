@@ -3,6 +3,7 @@ import type { Deps } from "./deps.ts";
 import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
 import { Provisioner } from "./provision-workers.ts";
 import { endSilentSessions, reapQueueTimeouts, reapUnacknowledged, reapWorkers } from "./reap.ts";
+import { reconcileSessions } from "./reconcile-sessions.ts";
 import { Reconciler } from "./reconciler.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import type { Topic } from "./signals.ts";
@@ -33,6 +34,7 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     loop("dispatch-drains", ["workers"], always, () => dispatchDrains(deps)),
     loop("provision", ["jobs", "workers"], leads, () => provisioner.run()),
     loop("end-silent-sessions", [], always, () => endSilentSessions(deps)),
+    loop("reconcile-sessions", [], always, () => reconcileSessions(deps)),
     loop("reap-workers", ["workers"], leads, () => reapWorkers(deps)),
     loop("reap-unacknowledged", [], leads, () => reapUnacknowledged(deps)),
     loop("reap-queue-timeouts", [], leads, () => reapQueueTimeouts(deps)),

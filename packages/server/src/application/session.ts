@@ -10,6 +10,7 @@ import {
 } from "@hodei/domain";
 import { endAttempt, isCurrent, markStarted, returnAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
+import { disconnectWorker } from "./disconnect-worker.ts";
 import type { OpenSession } from "./sessions.ts";
 
 /** Messages of one session that are worked on at once; at the bound the stream is read no further. */
@@ -63,20 +64,8 @@ export class Session {
     this.#open.end();
     await Promise.all(this.#inFlight);
     if (!this.#deps.sessions.remove(this.#open)) return;
-    const { workerId } = this.#open;
-    await this.#deps.database.transact(async ({ workers, jobs }) => {
-      const worker = await workers.lock(workerId);
-      if (worker.state !== "ready" && worker.state !== "draining") return;
-      // Another session of the worker may have opened meanwhile, here or on another replica.
-      if (worker.connectedAt?.getTime() !== this.#open.connectedAt.getTime()) return;
-      const held = await jobs.listOfWorkers([workerId]);
-      const left = worker.drainRequestedAt !== null && held.length === 0;
-      const at = this.#deps.clock.now();
-      const event: WorkerEvent = left
-        ? { type: "terminated", at, message: "left after a drain" }
-        : { type: "disconnected", at, connectBy: this.#connectBy(at), message };
-      await workers.update(applyWorkerEvent(worker, event), [event]);
-    });
+    const { workerId, connectedAt } = this.#open;
+    await disconnectWorker(this.#deps, { workerId, connectedAt, message });
     this.#deps.log.info("session_closed", { workerId, message });
   }
 
@@ -165,10 +154,6 @@ export class Session {
       };
       await workers.update(applyWorkerEvent(worker, event), [event]);
     });
-  }
-
-  #connectBy(at: Date): Date {
-    return new Date(at.getTime() + this.#deps.settings.reconnectGraceMs);
   }
 
   #abandon(ref: AttemptRef): void {
