@@ -14,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { WorkerId } from "@hodei/domain";
 import { type ProviderFixture, providerContract, provisionRequest, waitFor } from "@hodei/testkit";
@@ -249,13 +250,15 @@ test(
 test("a zombie is dead", onLinux, async (context) => {
   const { provider, folder } = await open(context);
   const { workerId } = provisionRequest();
-  // The shell becomes a program that does not care for the child it has.
-  const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 1000"], {
-    stdio: ["ignore", "pipe", "ignore"],
+  // The shell becomes a program that does not care for the child it has, and only then the child may end.
+  const parent = spawn("sh", ["-c", "cat <&3 >/dev/null & echo $!; exec sleep 1000 3<&-"], {
+    stdio: ["ignore", "pipe", "ignore", "pipe"],
   });
   context.after(() => parent.kill("SIGKILL"));
-  const [printed] = await once(parent.stdout, "data");
+  const [printed] = await once(parent.stdio[1] as Readable, "data");
   const pid = Number(printed);
+  await waitFor(async () => (await readFile(`/proc/${parent.pid}/comm`, "utf8")) === "sleep\n");
+  (parent.stdio[3] as Writable).end();
   const fields = async () =>
     (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ");
   await waitFor(async () => (await fields())?.[0] === "Z");
