@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, type ContextValues } from "@connectrpc/connect";
 import {
   universalRequestFromNodeRequest,
@@ -14,6 +14,8 @@ export type RequestHandler = (request: NodeRequest, response: NodeResponse) => v
 type UniversalRequest = ReturnType<typeof universalRequestFromNodeRequest>;
 type UniversalHandler = ConnectRouter["handlers"][number];
 
+/** For the caller to read the answer and to end its request: callers on Node lose what they have not read by the reset. */
+const RESET_DELAY_MS = 1_000;
 const NOT_FOUND = "Not found. This address serves the hodei.v1 API: gRPC, gRPC-Web and Connect.\n";
 
 /** Serves the calls of `router`, with `headers` on every response, on HTTP/1.1 and HTTP/2 alike. */
@@ -29,6 +31,7 @@ export function createRequestHandler(
   const headers = Object.entries(options.headers);
   return (request, response) => {
     for (const [name, value] of headers) response.setHeader(name, value);
+    if ("stream" in response) stopCallerAfter(response, request);
     const [path = ""] = (request.url ?? "").split("?", 1);
     const handler = handlers.get(path);
     if (handler === undefined) return respond(response, 404, NOT_FOUND);
@@ -64,6 +67,18 @@ async function serve(
   response: NodeResponse,
 ): Promise<void> {
   await universalResponseToNodeResponse(await handler(request), response);
+}
+
+/**
+ * A call that is answered before its request has ended stays open until the caller ends it. A caller that does not gets a
+ * reset without error, which tells it to send no more. Source: RFC 9113 §8.1.
+ */
+function stopCallerAfter({ stream }: Http2ServerResponse, request: NodeRequest): void {
+  stream.once("finish", () => {
+    if (request.complete) return;
+    const reset = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), RESET_DELAY_MS);
+    stream.once("close", () => clearTimeout(reset));
+  });
 }
 
 function respond(response: NodeResponse, status: number, text: string): void {

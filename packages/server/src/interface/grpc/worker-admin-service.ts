@@ -12,14 +12,15 @@ import {
   type WorkerView,
 } from "../../application/index.ts";
 import { getPrincipal } from "./authenticate.ts";
+import { WORKER_STATES } from "./convert/enums.ts";
 import { fromProtoPage } from "./convert/page.ts";
 import { fromProtoDuration, toProtoTime } from "./convert/times.ts";
-import { fromProtoWorkerState, toProtoWorker } from "./convert/worker.ts";
+import { toProtoWorker } from "./convert/worker.ts";
 
 export function workerAdminService(deps: Deps): ServiceImpl<typeof WorkerAdminService> {
   return {
     async listWorkers(request, context) {
-      const states = request.states.map(fromProtoWorkerState);
+      const states = request.states.map(WORKER_STATES.fromProto);
       const page = await listWorkers(deps, getPrincipal(context), states, fromProtoPage(request));
       return { workers: page.items.map(toProtoView), nextPageToken: page.nextToken ?? "" };
     },

@@ -6,7 +6,7 @@ import {
   type JobState,
   type LogStream,
   PlatformError,
-  type WorkerState,
+  type WorkerStatus,
 } from "@hodei/domain";
 import {
   AttemptStateSchema,
@@ -74,7 +74,7 @@ export const ATTEMPT_STATES = enumTable<AttemptState, ProtoAttemptState>(Attempt
 });
 
 /** With `busy`, which workers show but are not stored as. */
-export const WORKER_STATES = enumTable<WorkerState | "busy", ProtoWorkerState>(WorkerStateSchema, {
+export const WORKER_STATES = enumTable<WorkerStatus, ProtoWorkerState>(WorkerStateSchema, {
   provisioning: ProtoWorkerState.PROVISIONING,
   connecting: ProtoWorkerState.CONNECTING,
   ready: ProtoWorkerState.READY,

@@ -3,12 +3,7 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { CapacitySchema, WorkerState } from "@hodei/proto/hodei/v1/worker";
 import { aWorker, someWorkerFacts } from "@hodei/testkit";
-import {
-  fromProtoCapacity,
-  fromProtoWorkerState,
-  toProtoCapacity,
-  toProtoWorker,
-} from "./worker.ts";
+import { fromProtoCapacity, toProtoCapacity, toProtoWorker } from "./worker.ts";
 
 test("a ready worker with attempts shows as busy", () => {
   assert.equal(toProtoWorker(aWorker(), 0).state, WorkerState.READY);
@@ -36,9 +31,4 @@ test("capacity goes there and back, and is refused beyond exactness", () => {
     code: "invalid_argument",
     message: /^capacity\.disk_bytes/,
   });
-});
-
-test("busy is no filter", () => {
-  assert.equal(fromProtoWorkerState(WorkerState.LOST), "lost");
-  assert.equal(fromProtoWorkerState(WorkerState.BUSY), "busy");
 });

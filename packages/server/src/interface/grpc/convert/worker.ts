@@ -1,10 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import { type Capacity, type Worker, type WorkerStatus, workerStatus } from "@hodei/domain";
+import { type Capacity, type Worker, workerStatus } from "@hodei/domain";
 import {
   CapacitySchema,
   type Capacity as ProtoCapacity,
   type Worker as ProtoWorker,
-  type WorkerState as ProtoWorkerState,
   WorkerSchema,
 } from "@hodei/proto/hodei/v1/worker";
 import { WORKER_STATES } from "./enums.ts";
@@ -46,9 +45,4 @@ export function fromProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: ProtoCa
     memoryBytes: fromProtoUint64("capacity.memory_bytes", memoryBytes),
     diskBytes: fromProtoUint64("capacity.disk_bytes", diskBytes),
   };
-}
-
-/** @throws PlatformError `invalid_argument` for a state that this server does not know */
-export function fromProtoWorkerState(value: ProtoWorkerState): WorkerStatus {
-  return WORKER_STATES.fromProto(value);
 }
