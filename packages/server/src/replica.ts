@@ -137,18 +137,19 @@ function createDeps(
   },
 ): Deps {
   const { database, logs, signals, authority, workerUrl } = made;
+  const ids = timeOrderedIds();
   return {
     database,
     logs,
     clock: systemClock,
-    ids: timeOrderedIds,
+    ids,
     random: Math.random,
     newLeaseToken: randomLeaseToken,
     joinTokens: joinTokenCodec(authority.rootFingerprint),
     certificateAuthority: authority,
     signals,
     sessions: new Sessions(),
-    replicaId: timeOrderedIds.next() as ReplicaId,
+    replicaId: ids.next() as ReplicaId,
     startedAt: systemClock.now(),
     pools: createLocalPools({ ...options, serverUrl: workerUrl }),
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
