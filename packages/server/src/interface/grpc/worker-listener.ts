@@ -4,6 +4,7 @@ import { WorkerService } from "@hodei/proto/hodei/v1/worker_service";
 import type { Deps } from "../../application/index.ts";
 import { authenticateWorker, type IdentifyWorker, socketKey } from "./authenticate.ts";
 import { HttpListener, type TlsCertificate } from "./http-listener.ts";
+import type { PingOptions } from "./ping-session.ts";
 import { createRequestHandler } from "./request-handler.ts";
 import { translateErrors } from "./translate-errors.ts";
 import { endAbortedStreams, type Unfinished } from "./until-aborted.ts";
@@ -17,7 +18,7 @@ const MAX_TIMEOUT_MS = 60 * 60_000;
 const MAX_CONNECTION_COUNT = 20_000;
 /** A worker has one session, a second one while it reconnects, and a registration before. */
 const MAX_STREAM_COUNT = 8;
-const PING = { intervalMs: 5_000, timeoutMs: 5_000 };
+const DEFAULT_PING: PingOptions = { intervalMs: 5_000, timeoutMs: 5_000 };
 
 export interface WorkerListenerOptions {
   readonly host: string;
@@ -28,6 +29,8 @@ export interface WorkerListenerOptions {
   /** What the certificates of workers must lead to; PEM. */
   readonly rootPem: string;
   readonly identifyWorker: IdentifyWorker;
+  /** How workers that are gone without a word are found. Default: every 5 s, with 5 s for the answer. */
+  readonly ping?: PingOptions;
 }
 
 /**
@@ -63,7 +66,7 @@ export function createWorkerListener(deps: Deps, options: WorkerListenerOptions)
       http1: false,
       maxConnectionCount: MAX_CONNECTION_COUNT,
       maxStreamCount: MAX_STREAM_COUNT,
-      ping: PING,
+      ping: options.ping ?? DEFAULT_PING,
     },
     { handler, shutdown, unfinished },
   );
