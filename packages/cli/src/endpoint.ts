@@ -71,7 +71,7 @@ interface Settings {
 }
 
 /** Where the settings file is: `~/.config/hodei/config.yaml`, or under XDG_CONFIG_HOME. */
-export function settingsFile(env: Environment): string {
+function settingsFile(env: Environment): string {
   const xdg = env.XDG_CONFIG_HOME;
   const folder =
     xdg !== undefined && isAbsolute(xdg) ? xdg : join(env.HOME ?? homedir(), ".config");

@@ -54,12 +54,28 @@ function factsOf(error: unknown): ErrorFacts {
     const { code, reason, next } = error as Error & ErrorFacts;
     return { message: error.message, next, code, reason };
   }
+  if (isSystemError(error)) {
+    const what = `${error.syscall} ${error.path ?? ""}`.trim();
+    const message = `${describeSystemError(error)} (${what})`;
+    return { message, next: undefined, code: "failed_precondition", reason: error.code };
+  }
   const message = `unexpected error: ${error instanceof Error ? error.stack : String(error)}`;
   return { message, next: "please report it as a bug", code: "internal", reason: "bug" };
 }
 
 /** Expected failures of the SDK, and of a server or worker in this process. */
 const EXPECTED_ERRORS: ReadonlySet<string> = new Set(["HodeiError", "PlatformError"]);
+
+interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+  readonly path?: string;
+}
+
+/** A failure of the operating system, such as a full disk, is no bug of ours wherever it comes from. */
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && "syscall" in error && "code" in error;
+}
 
 /** Message of an operating system's failure, without the code and the call that Node.js puts around it. */
 export function describeSystemError(error: unknown): string {

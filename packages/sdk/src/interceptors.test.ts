@@ -10,6 +10,7 @@ import {
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { createClientOver } from "./client.ts";
 import { fillIdempotencyKeys, retryUnavailable, sendToken, TRIES_MAX } from "./interceptors.ts";
+import type { JobSpecInit } from "./messages.ts";
 
 const clientOf = (routes: (router: ConnectRouter) => void) =>
   createClientOver(
@@ -33,7 +34,7 @@ function failingFirst(failures: number, code = Code.Unavailable) {
   return { client, seen };
 }
 
-const spec = { work: { case: "command", value: { argv: ["true"] } } } as const;
+const spec: JobSpecInit = { work: { case: "command", value: { argv: ["true"] } } };
 
 test("a create is repeated with the same key until the server is back", async () => {
   const { client, seen } = failingFirst(2);

@@ -5,9 +5,10 @@ import { type Job, JobState } from "@hodei/proto/hodei/v1/job";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { LogService, LogStream } from "@hodei/proto/hodei/v1/log_service";
 import { createClientOver } from "./client.ts";
+import type { JobSpecInit } from "./messages.ts";
 import { runJob } from "./run-job.ts";
 
-const spec = { work: { case: "command", value: { argv: ["true"] } } } as const;
+const spec: JobSpecInit = { work: { case: "command", value: { argv: ["true"] } } };
 
 /** A server whose one job writes `lines` to both streams in turn, then has a gap, then succeeds. */
 function clientOf(lines: readonly string[]) {

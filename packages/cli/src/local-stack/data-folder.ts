@@ -28,9 +28,14 @@ export async function prepareDataFolder(folder: string): Promise<void> {
     if (created !== undefined) await chmod(folder, mode);
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new CommandError(
-      `cannot write to the data folder ${folder}: ${describeSystemError(error)}`,
-      { next: "make it writable, or choose another with HODEI_DATA_DIR", cause: error },
-    );
+    throw notWritable(folder, error);
   }
+}
+
+/** What to tell the user when a file of the data folder cannot be written. */
+export function notWritable(folder: string, error: unknown): CommandError {
+  return new CommandError(
+    `cannot write to the data folder ${folder}: ${describeSystemError(error)}`,
+    { next: "make room or make it writable, or choose another with HODEI_DATA_DIR", cause: error },
+  );
 }

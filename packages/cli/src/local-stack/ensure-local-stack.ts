@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createClient, type HodeiClient, HodeiError } from "@hodei/sdk";
 import type { CommandContext } from "../context.ts";
 import { readToken } from "../endpoint.ts";
-import { CommandError } from "../errors.ts";
+import { CommandError, isSystemError } from "../errors.ts";
 import { readVersion } from "../version.ts";
-import { dataFolder, prepareDataFolder } from "./data-folder.ts";
+import { dataFolder, notWritable, prepareDataFolder } from "./data-folder.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import { findLockOwner, tryLock } from "./process-lock.ts";
 import { readStackFile, type Stack } from "./stack-file.ts";
@@ -82,7 +82,9 @@ async function startUnlessOwned(
 ): Promise<ProcessIdentity | undefined> {
   const running = await findLockOwner(folder, STACK_LOCK);
   if (running !== undefined) return running;
-  const attempt = await tryLock(folder, START_LOCK);
+  const attempt = await tryLock(folder, START_LOCK).catch((error: unknown) => {
+    throw isSystemError(error) ? notWritable(folder, error) : error;
+  });
   if ("owner" in attempt) return attempt.owner;
   try {
     // Another command may have started one between the look and the lock.

@@ -10,10 +10,12 @@ export interface ProcessIdentity {
   readonly startTicks: number;
 }
 
-/** Identity of the process with this number; `undefined` if there is none. */
+/** Identity of the process with this number; `undefined` if there is none, or only a zombie. */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
   if (!exists(pid)) return undefined;
-  return { pid, startTicks: (await readStartTicks(pid)) ?? 0 };
+  const startTicks = await readStartTicks(pid);
+  if (startTicks === undefined && (await hasProc())) return undefined;
+  return { pid, startTicks: startTicks ?? 0 };
 }
 
 /** Whether the process is alive; a zombie, which only waits for its parent, is not. */

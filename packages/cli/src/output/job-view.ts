@@ -16,7 +16,7 @@ import { age, instant } from "./time.ts";
 type Paint = (style: Style, text: string) => string;
 
 /** The state of a job in one word, coloured by whether it is well. */
-export function stateCell(state: JobState): Cell {
+function stateCell(state: JobState): Cell {
   return { text: enumWord(JobState, state), style: STATE_STYLES.get(state) ?? "dim" };
 }
 

@@ -4,7 +4,7 @@ import type { CommandContext } from "../context.ts";
 import { BrokenPipe, type Output } from "../output/output.ts";
 
 /** An output that keeps what is written to it. */
-export class MemoryOutput implements Output {
+class MemoryOutput implements Output {
   isTerminal = false;
   readonly columns = 100;
   /** After so many bytes its reader is gone. */

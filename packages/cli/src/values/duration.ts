@@ -4,7 +4,7 @@ import { InvalidValue } from "./invalid-value.ts";
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Longest duration that is understood; the server's own limits are lower. */
-export const DURATION_MAX_MS = 100 * 365 * 86_400_000;
+const DURATION_MAX_MS = 100 * 365 * 86_400_000;
 
 /**
  * Milliseconds of a text such as `500ms`, `2s`, `1.5h` or `1m30s`: numbers with units, largest first, each once.
