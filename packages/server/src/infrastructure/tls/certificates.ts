@@ -131,7 +131,7 @@ export async function createServerLeaf(
 }
 
 /** The name of a worker in certificates. */
-export function workerUri(workerId: WorkerId): string {
+function workerUri(workerId: WorkerId): string {
   return `spiffe://hodei/worker/${workerId}`;
 }
 

@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import { PlatformError, parseWorkerId, type WorkerId } from "@hodei/domain";
 
-/** The one name that a worker's certificate carries; see `workerUri`. */
+/** The one name that a worker's certificate carries; certificates.ts writes it. */
 const WORKER_NAME = /^URI:spiffe:\/\/hodei\/worker\/([0-9a-f-]{36})$/;
 
 /**

@@ -365,12 +365,12 @@ suite("public listener", () => {
 
     for (const protocol of ["grpc", "grpcweb", "connect"]) {
       test(`creates and gets a job by ${protocol}, knowing the contract by reflection only`, async () => {
-        const common = [...cleartext, ...authorized, "--protocol", protocol];
+        const flags = [...cleartext, ...authorized, "--protocol", protocol];
         const data = JSON.stringify({ spec: { command: { argv: ["true"] } } });
-        const created = await curl(...common, "-d", data, `${url}/hodei.v1.JobService/CreateJob`);
+        const created = await curl(...flags, "-d", data, `${url}/hodei.v1.JobService/CreateJob`);
         const { job } = JSON.parse(created) as { job: { id: string } };
         const jobId = JSON.stringify({ jobId: job.id });
-        const got = await curl(...common, "-d", jobId, `${url}/hodei.v1.JobService/GetJob`);
+        const got = await curl(...flags, "-d", jobId, `${url}/hodei.v1.JobService/GetJob`);
         assert.equal((JSON.parse(got) as { spec: { name: string } }).spec.name, "true");
       });
     }
@@ -394,8 +394,8 @@ suite("public listener", () => {
         const ca = authority.rootPem;
         const http1 = createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { ca } });
         assert.ok(await createClient(Health, http1).check({}));
-        const manager = new Http2SessionManager(baseUrl, {}, { ca });
-        const http2 = createGrpcTransport({ baseUrl, sessionManager: manager });
+        const connection = new Http2SessionManager(baseUrl, {}, { ca });
+        const http2 = createGrpcTransport({ baseUrl, sessionManager: connection });
         const watched = createClient(Health, http2).watch({ service: "tls" });
         const statuses = watched[Symbol.asyncIterator]();
         await statuses.next();
@@ -404,7 +404,7 @@ suite("public listener", () => {
         assert.notDeepEqual((await certificateOf(secure, ca)).raw, shown);
         health.set("tls", "serving");
         assert.equal((await statuses.next()).value?.status, Status.SERVING);
-        manager.abort();
+        connection.abort();
       } finally {
         await secure.stop();
         await rm(base, { recursive: true, force: true });

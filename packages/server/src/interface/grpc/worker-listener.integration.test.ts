@@ -124,7 +124,7 @@ suite("worker listener", () => {
     port = listener.address.port,
   ): Client<typeof WorkerService> {
     const baseUrl = `https://localhost:${port}`;
-    const sessionManager = new Http2SessionManager(
+    const connection = new Http2SessionManager(
       baseUrl,
       {},
       {
@@ -132,8 +132,11 @@ suite("worker listener", () => {
         ...credentials,
       },
     );
-    cleanups.push(() => sessionManager.abort());
-    return createClient(WorkerService, createGrpcTransport({ baseUrl, sessionManager }));
+    cleanups.push(() => connection.abort());
+    return createClient(
+      WorkerService,
+      createGrpcTransport({ baseUrl, sessionManager: connection }),
+    );
   }
 
   async function credentialsFor(
