@@ -3,6 +3,7 @@ import {
   type HeldAttempt,
   type Host,
   type Readers,
+  type Stores,
   subtract,
   takesAttempts,
   type Worker,
@@ -26,10 +27,29 @@ export async function readHosts(deps: {
   });
 }
 
+/**
+ * Those of the workers that still take attempts, as `readHosts` has them, held until the transaction ends: meanwhile
+ * nobody else places on them, and none of them is lost.
+ */
+export async function lockHosts(
+  { workers, jobs }: Pick<Stores, "workers" | "jobs">,
+  sessions: Sessions,
+  workerIds: readonly WorkerId[],
+): Promise<readonly Host[]> {
+  const locked: Worker[] = [];
+  // In the same order everywhere, so that two who place at once do not wait for each other.
+  for (const id of [...new Set(workerIds)].toSorted()) locked.push(await workers.lock(id));
+  const held = Map.groupBy(await jobs.listOfWorkers(workerIds), ({ lease }) => lease?.workerId);
+  return locked.filter(takesAttempts).flatMap((worker) => {
+    const attempts = (held.get(worker.id) ?? []).map(({ policy }) => policy);
+    return toHost(worker, sessions.find(worker.id)?.capacity, attempts);
+  });
+}
+
 function toHost(
   worker: Worker,
   reported: Capacity | undefined,
-  held: readonly HeldAttempt[],
+  held: readonly Pick<HeldAttempt, "requirements">[],
 ): Host[] {
   if (worker.facts === null) return [];
   const { arch, labels } = worker.facts;

@@ -7,10 +7,12 @@ import {
   leastLoaded,
   type Placement,
   planPlacements,
+  rejection,
   type Stores,
+  subtract,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import { readHosts } from "./hosts.ts";
+import { lockHosts, readHosts } from "./hosts.ts";
 
 /** Placements that one transaction stores. */
 const PLACEMENTS_PER_TRANSACTION = 100;
@@ -35,12 +37,23 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   return (await readers.jobs.nextDueAt(now)) ?? undefined;
 }
 
-/** Stores the placements whose job is still as it was planned; the others are planned anew next turn. */
+/**
+ * Stores the placements that still hold: the job is as it was planned, and fits its worker as that is now, whatever
+ * another replica that took itself for the leader, or a reaper, did meanwhile. The others are planned anew next turn.
+ */
 async function store(deps: ScheduleDeps, placements: readonly Placement[]): Promise<void> {
+  const workerIds = placements.map(({ workerId }) => workerId);
   await deps.database.transact(async (stores) => {
+    const locked = await lockHosts(stores, deps.sessions, workerIds);
+    const hosts = new Map(locked.map((host) => [host.workerId, host]));
     for (const placement of placements) {
       const job = await stores.jobs.lock(placement.jobId);
-      if (job.version === placement.version) await assign(deps, stores, job, placement);
+      const host = hosts.get(placement.workerId);
+      const { requirements } = job.policy;
+      if (job.version !== placement.version || host === undefined) continue;
+      if (rejection(host, requirements) !== undefined) continue;
+      await assign(deps, stores, job, placement);
+      hosts.set(host.workerId, { ...host, free: subtract(host.free, requirements) });
     }
   });
 }
