@@ -1,0 +1,7 @@
+import type { Row } from "./row.ts";
+import { createJob } from "./rows/create-job.ts";
+import { shortJobs } from "./rows/short-jobs.ts";
+import { submitStart } from "./rows/submit-start.ts";
+
+/** Everything that is measured, in the order in which it runs. */
+export const ROWS: readonly Row[] = [submitStart, shortJobs, createJob];
