@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-// Starts the command line. Plain JavaScript that any Node.js can read, so that an old one gets a clear message.
+#!/bin/sh
+// 2>/dev/null; exec node -- "$0" "$@"
+// Starts the command line. For the shell, the line above is the program; `//` is a command that fails. Node.js alone
+// would take `--env-file` of our arguments for its own, because no `--` stands in front of them. For Node.js this is
+// plain JavaScript that any version can read, so that an old one gets a clear message.
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(

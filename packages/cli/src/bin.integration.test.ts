@@ -56,6 +56,16 @@ test("the program starts by its own name, from any folder", () => {
   assert.match(output, /^Usage: hodei <command>/);
 });
 
+test("--env-file is ours, not that of Node.js, which would end over a missing file and set our variables", () => {
+  const path = `${join(process.execPath, "..")}:${process.env.PATH}`;
+  const { stderr, status } = spawnSync(BIN, ["run", "--env-file", "missing", "--", "true"], {
+    env: { ...env, PATH: path },
+    encoding: "utf8",
+  });
+  assert.equal(stderr, "hodei: cannot read missing: no such file or directory\n");
+  assert.equal(status, 125);
+});
+
 test("a server that is not there: exit code 1, or 125 from run, and what to do", () => {
   const server = ["--server", "http://127.0.0.1:1"];
   const list = spawnSync(process.execPath, [BIN, "jobs", "list", ...server], {
