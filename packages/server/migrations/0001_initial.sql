@@ -1,5 +1,3 @@
--- Up Migration
-
 -- Every table carries tenant_id; rows of the platform itself (replicas, subscriptions) belong to "default".
 --
 -- There are no foreign keys: rows that belong together are written in one transaction, each key check costs the hot path
@@ -193,7 +191,3 @@ create table log_chunk (
 
 -- Workers compress what is worth it; the server spends no processor on trying again.
 alter table log_chunk alter column data set storage external;
-
--- Down Migration
-
-drop table job, job_spec, attempt, worker, join_token, replica, event, subscription, log_chunk;

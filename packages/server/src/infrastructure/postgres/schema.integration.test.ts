@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  ATTEMPT_TRANSITIONS,
+  EXIT_REASONS,
+  JOB_TRANSITIONS,
+  WORKER_TRANSITIONS,
+} from "@hodei/domain";
+import { AttemptState, ExitReason, JobState } from "@hodei/proto/hodei/v1/job";
+import { WorkerState } from "@hodei/proto/hodei/v1/worker";
+import { createTestDatabase, type TestDatabase } from "@hodei/testkit";
+import pg from "pg";
+import { JOB_COLUMN_TYPES } from "./job-row.ts";
+import { migrate } from "./migrate.ts";
+
+let database: TestDatabase;
+let client: pg.Client;
+
+before(async () => {
+  database = await createTestDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+});
+
+after(async () => {
+  await client.end();
+  await database.drop();
+});
+
+/** Words that a check constraint allows. */
+async function allowedBy(constraint: string): Promise<string[]> {
+  const { rows } = await client.query<{ definition: string }>(
+    "select pg_get_constraintdef(oid) as definition from pg_constraint where conname = $1",
+    [constraint],
+  );
+  return [...(rows[0]?.definition ?? "").matchAll(/'(\w+)'::text/g)].map(([, word = ""]) => word);
+}
+
+/** Names of an enum of the contract, without its zero, as the domain spells them. */
+function namesOf(contractEnum: Readonly<Record<string, number>>): string[] {
+  const names = Object.keys(contractEnum).filter((name) => contractEnum[name] !== 0);
+  return names.map((name) => name.toLowerCase());
+}
+
+const sameWords = (actual: readonly string[], expected: readonly string[]) =>
+  assert.deepEqual(actual.toSorted(), expected.toSorted());
+
+test("job states are the same in domain, schema and contract", async () => {
+  sameWords(await allowedBy("job_state_check"), Object.keys(JOB_TRANSITIONS));
+  sameWords(namesOf(JobState), Object.keys(JOB_TRANSITIONS));
+});
+
+test("attempt states are the same in domain, schema and contract", async () => {
+  sameWords(await allowedBy("attempt_state_check"), Object.keys(ATTEMPT_TRANSITIONS));
+  sameWords(namesOf(AttemptState), Object.keys(ATTEMPT_TRANSITIONS));
+});
+
+test("worker states are the same in domain, schema and contract, which also knows busy", async () => {
+  sameWords(await allowedBy("worker_state_check"), Object.keys(WORKER_TRANSITIONS));
+  sameWords(namesOf(WorkerState), [...Object.keys(WORKER_TRANSITIONS), "busy"]);
+});
+
+test("exit reasons are the same in domain, schema and contract", async () => {
+  sameWords(await allowedBy("job_outcome_reason_check"), Object.keys(EXIT_REASONS));
+  sameWords(await allowedBy("attempt_outcome_reason_check"), Object.keys(EXIT_REASONS));
+  sameWords(namesOf(ExitReason), Object.keys(EXIT_REASONS));
+});
+
+test("the columns that statements name are those of the table", async () => {
+  const { rows } = await client.query<{ name: string; type: string }>(`
+    select attname as name, format_type(atttypid, atttypmod) as type
+    from pg_attribute where attrelid = 'job'::regclass and attnum > 0`);
+  const types = rows.map(({ name, type }) => [
+    name,
+    type === "timestamp with time zone" ? "timestamptz" : type,
+  ]);
+  assert.deepEqual(Object.fromEntries(types), JOB_COLUMN_TYPES);
+});
+
+test("every table says whose its rows are", async () => {
+  const { rows } = await client.query<{ name: string }>(`
+    select relname as name from pg_class c
+    where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'migration'
+      and not exists (
+        select from pg_attribute where attrelid = c.oid and attname = 'tenant_id' and attnotnull)`);
+  assert.deepEqual(rows, []);
+});
+
+test("all indexes of the hot table but its key leave out what has succeeded", async () => {
+  const { rows } = await client.query<{ definition: string }>(`
+    select pg_get_indexdef(indexrelid) as definition from pg_index
+    where indrelid = 'job'::regclass and not indisprimary and indpred is null`);
+  assert.deepEqual(rows, []);
+});
+
+test("migrating is done once, however many start at once", async () => {
+  assert.deepEqual(await migrate(database.url), []);
+  await client.query("create database fresh");
+  const url = new URL(database.url);
+  url.pathname = "/fresh";
+  const applied = await Promise.all([1, 2, 3].map(() => migrate(url.href)));
+  assert.deepEqual(applied.flat(), ["0001_initial"]);
+});
+
+test("a server that cannot be reached is told as such", async () => {
+  const nowhere = { host: "/nowhere", port: 1, database: "d", user: "u" };
+  await assert.rejects(migrate(nowhere), { code: "unavailable", reason: "database_unreachable" });
+});
