@@ -48,7 +48,7 @@ async function withGenerated(use: (directory: string) => Promise<void>): Promise
   const directory = await mkdtemp(join(tmpdir(), "hodei-generate-"));
   try {
     await buf("generate", "--output", join(directory, CONTRACT));
-    for (const [path, text] of documents()) {
+    for (const [path, text] of await documents()) {
       await mkdir(dirname(join(directory, path)), { recursive: true });
       await writeFile(join(directory, path), text);
     }
@@ -58,7 +58,7 @@ async function withGenerated(use: (directory: string) => Promise<void>): Promise
   }
 }
 
-function documents(): [path: string, text: string][] {
+async function documents(): Promise<[path: string, text: string][]> {
   const machines = [
     { subject: "job", table: "JOB_TRANSITIONS", transitions: JOB_TRANSITIONS },
     { subject: "attempt", table: "ATTEMPT_TRANSITIONS", transitions: ATTEMPT_TRANSITIONS },
@@ -67,10 +67,23 @@ function documents(): [path: string, text: string][] {
   return [
     ["docs/states.md", renderStates(machines)],
     ["docs/exit-reasons.md", renderExitReasons(EXIT_REASONS)],
+    ["docs/job.schema.json", await printJobSchema()],
   ];
 }
 
+/** What editors check job files with: the command that reads job files prints it. */
+function printJobSchema(): Promise<string> {
+  const hodei = ["--no-warnings", "packages/cli/bin/hodei.mjs"];
+  return outputOf(process.execPath, [...hodei, "submit", "--schema"], ".");
+}
+
 async function buf(...args: string[]): Promise<void> {
-  const { exitCode, output } = await runTool("buf", args, CONTRACT);
-  if (exitCode !== 0) throw new Error(`buf ${args[0]} failed:\n${output}`);
+  await outputOf("buf", args, CONTRACT);
+}
+
+/** @throws Error with what the tool printed when it fails. */
+async function outputOf(command: string, args: readonly string[], cwd: string): Promise<string> {
+  const { exitCode, output } = await runTool(command, args, cwd);
+  if (exitCode !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${output}`);
+  return output;
 }
