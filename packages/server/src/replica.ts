@@ -40,6 +40,7 @@ import { createPublicListener } from "./interface/grpc/public-listener.ts";
 import { createWorkerListener } from "./interface/grpc/worker-listener.ts";
 import { createLocalPools } from "./local-pool.ts";
 import type { StartOptions } from "./start-server.ts";
+import { readVersion } from "./version.ts";
 import { certificateRenewal, workerHostnames } from "./worker-certificate.ts";
 
 /** All of one server but its database. */
@@ -72,6 +73,7 @@ export async function createReplica(
     ...(certificate && { certificate }),
     tokens: [{ hash, principal: { name: "admin", tenantId: DEFAULT_TENANT_ID } }],
     health,
+    version: readVersion(),
   });
   const workers = await createWorkerSide(deps, config, { authority, port: ports.workerPort });
   const loops = [

@@ -47,7 +47,8 @@ export async function explainJob(
   const job = await findOwnJob(deps, principal, id);
   if (job.outcome !== null) {
     const { message, reason } = job.outcome;
-    const what = `${job.state}: ${reason}${message === "" ? "" : `, ${message}`}.`;
+    const why = message.replace(/\.$/, "");
+    const what = `${job.state} (${reason})${why === "" ? "" : `: ${why}`}.`;
     return { job, summary: `${what} ${EXIT_REASONS[reason].action}`, reasons: [], scores: [] };
   }
   const { readers } = deps.database;

@@ -172,12 +172,13 @@ test("explain says where a job runs, and how it ended with what to do next", asy
   const placed = await explainJob(deps, ALICE, job.id);
   assert.equal(placed.summary, `Attempt 1 is running on worker ${workerId}.`);
   assert.equal(placed.scores[0]?.workerId, workerId);
-  const outcome = { reason: "oom_killed", exitCode: null, signal: "SIGKILL", message: "" } as const;
+  const message = "The kernel ended it.";
+  const outcome = { reason: "oom_killed", exitCode: null, signal: "SIGKILL", message } as const;
   await peer.session.receive(finish(ref, outcome));
   await settled();
   const ended = await explainJob(deps, ALICE, job.id);
   assert.equal(
     ended.summary,
-    "failed: oom_killed. Ask for more memory, or make the command need less.",
+    "failed (oom_killed): The kernel ended it. Ask for more memory, or make the command need less.",
   );
 });

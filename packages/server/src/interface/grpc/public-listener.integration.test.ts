@@ -71,6 +71,7 @@ suite("public listener", () => {
       port: 0,
       tokens: [{ hash, principal: ALICE }],
       health,
+      version: "1.2.3",
       ...options,
     });
   }

@@ -47,6 +47,8 @@ export interface PublicListenerOptions {
   readonly certificate?: TlsCertificate;
   readonly tokens: readonly AcceptedToken[];
   readonly health: HealthState;
+  /** Of this program; told in each answer, so that clients can see when theirs is another. */
+  readonly version: string;
 }
 
 /**
@@ -80,7 +82,11 @@ export function createPublicListener(deps: Deps, options: PublicListenerOptions)
     .service(ServerReflectionV1Alpha, reflection.v1alpha);
   const { host, port, certificate } = options;
   const handler = createRequestHandler(deps, router, {
-    headers: certificate ? { ...SECURITY_HEADERS, ...TLS_HEADERS } : SECURITY_HEADERS,
+    headers: {
+      ...SECURITY_HEADERS,
+      ...(certificate && TLS_HEADERS),
+      "hodei-version": options.version,
+    },
     contextValues: createContextValues,
   });
   return new HttpListener(
