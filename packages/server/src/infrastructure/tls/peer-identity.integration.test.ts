@@ -77,6 +77,26 @@ suite("peer identity", () => {
     assert.equal(await identify(await workerCredentials(authority)), WORKER_ID);
   });
 
+  test("a resumed connection is the same peer, refused or not", async () => {
+    const stranger = await openCertificateAuthority(join(base, "stranger-2"));
+    for (const from of [authority, stranger]) {
+      const credentials = await workerCredentials(from);
+      const { port } = server.address() as AddressInfo;
+      const options = { port, servername: "localhost", ca: authority.rootPem, ...credentials };
+      const first = connect({ host: "127.0.0.1", ...options }).resume();
+      const [session] = (await once(first, "session")) as [Buffer];
+      first.destroy();
+      let reused = false;
+      server.once("secureConnection", (socket: TLSSocket) => {
+        reused = socket.isSessionReused();
+      });
+      const resumed = identify({ ...credentials, session });
+      if (from === authority) assert.equal(await resumed, WORKER_ID);
+      else await assert.rejects(resumed, REFUSED);
+      assert.ok(reused);
+    }
+  });
+
   test("no certificate is refused", async () => {
     await assert.rejects(identify({}), { ...REFUSED, message: /no client certificate/ });
   });

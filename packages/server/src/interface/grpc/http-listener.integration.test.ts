@@ -310,31 +310,58 @@ suite("HTTP listener", () => {
       await Promise.all([call, listener.stop()]);
     });
 
-    test("waits for what handlers of streams still have to store", async () => {
-      let stored = false;
-      const listener = await start(
-        (router) =>
-          router.service(JobService, {
-            async *watchJob(_, { signal }) {
-              try {
-                yield {};
-                await once(signal, "abort");
-              } finally {
-                await new Promise((resolve) => setTimeout(resolve, 50));
-                stored = true;
-              }
-            },
-          }),
-        { stopGraceMs: 60_000 },
-      );
-      const transport = createGrpcTransport({ baseUrl: urlOf(listener) });
-      const responses = createClient(JobService, transport).watchJob({})[Symbol.asyncIterator]();
-      await responses.next();
-      await Promise.allSettled([responses.next(), listener.stop()]);
-      assert.ok(stored);
-    });
+    for (const kind of ["one answer", "a stream"] as const) {
+      test(`waits for what the handler of ${kind} still does after its caller has gone`, async () => {
+        const called = Promise.withResolvers<void>();
+        const work = Promise.withResolvers<void>();
+        let stored = false;
+        const store = async () => {
+          called.resolve();
+          await work.promise;
+          stored = true;
+        };
+        const listener = await start(
+          (router) =>
+            router.service(JobService, {
+              async getJob() {
+                await store();
+                return {};
+              },
+              async *watchJob(_, { signal }) {
+                try {
+                  yield {};
+                  await once(signal, "abort");
+                } finally {
+                  await store();
+                }
+              },
+            }),
+          { stopGraceMs: 60_000 },
+        );
+        const client = createClient(JobService, createGrpcTransport({ baseUrl: urlOf(listener) }));
+        const { signal, abort } = abortable();
+        const call =
+          kind === "one answer"
+            ? client.getJob({}, { signal })
+            : (async () => {
+                for await (const _ of client.watchJob({}, { signal })) abort();
+              })();
+        const gone = assert.rejects(call);
+        if (kind === "one answer") void called.promise.then(abort);
+        await Promise.all([gone, called.promise]);
+        const stopped = listener.stop();
+        work.resolve();
+        await stopped;
+        assert.ok(stored);
+      });
+    }
   });
 });
+
+function abortable(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
 
 async function write(socket: Socket, text: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {

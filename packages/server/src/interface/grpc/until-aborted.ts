@@ -2,12 +2,12 @@ import type { Interceptor } from "@connectrpc/connect";
 
 /**
  * The items of `source` until `signal` aborts; fails then with the signal's reason, even while `source` waits for its
- * next item. `leave` gets the promise that `source` has come to its end after it was left early.
+ * next item. `leave` gets the end of a `source` that was left early, which may fail.
  */
 export async function* untilAborted<T>(
   source: AsyncIterable<T>,
   signal: AbortSignal,
-  leave: (ending: Promise<unknown>) => void = () => undefined,
+  leave: (ending: Promise<unknown>) => void = (ending) => void ending.catch(() => undefined),
 ): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   let stopWaiting: (reason: unknown) => void = () => undefined;
@@ -31,28 +31,33 @@ export async function* untilAborted<T>(
   } finally {
     signal.removeEventListener("abort", onAbort);
     // Not awaited: a source that waits ends only after its wait. What it says then has nobody left to hear it.
-    if (!ended) leave(Promise.resolve(iterator.return?.()).catch(() => undefined));
+    if (!ended) leave(Promise.resolve(iterator.return?.()));
   }
 }
 
-/** Handlers of streams that were left early and have not come to their end yet. */
+/** What handlers still do, for a listener that stops: it is over when they are. */
 export type Unfinished = Set<Promise<unknown>>;
 
 /**
  * Ends streams as soon as the caller is gone or the listener stops: a handler that waits for requests, or for something
- * to answer, would not notice. What it still does after that is in `unfinished`. Calls with one answer are left to finish.
+ * to answer, would not notice. Calls with one answer are left to finish. Both stay in `unfinished` until their handlers
+ * have come to an end.
  */
 export function endAbortedStreams(unfinished: Unfinished): Interceptor {
-  const leave = (ending: Promise<unknown>) => {
-    unfinished.add(ending);
-    void ending.finally(() => unfinished.delete(ending));
+  const track = (ending: Promise<unknown>) => {
+    const ended = ending.catch(() => undefined).finally(() => unfinished.delete(ended));
+    unfinished.add(ended);
   };
   return (next) => async (request) => {
-    if (!request.stream) return next(request);
+    if (!request.stream) {
+      const answer = next(request);
+      track(answer);
+      return answer;
+    }
     const { signal } = request;
     const response = await next({ ...request, message: untilAborted(request.message, signal) });
     return response.stream
-      ? { ...response, message: untilAborted(response.message, signal, leave) }
+      ? { ...response, message: untilAborted(response.message, signal, track) }
       : response;
   };
 }
