@@ -34,10 +34,10 @@ export class MemoryLogStore implements LogStore {
   }
 
   async read({ jobId, attempt, offset, maxBytes, stream }: LogRange): Promise<LogPage> {
-    const end = await this.durableOffset(jobId, attempt);
+    const stored = this.#chunks(jobId, attempt);
     const chunks: LogChunk[] = [];
     let room = Math.max(1, maxBytes);
-    for (const chunk of this.#chunks(jobId, attempt)) {
+    for (const chunk of stored) {
       const skipped = Math.max(0, offset - chunk.offset);
       if (skipped >= chunk.data.length || (stream !== null && chunk.stream !== stream)) continue;
       const data = chunk.data.slice(skipped, skipped + room);
@@ -45,7 +45,7 @@ export class MemoryLogStore implements LogStore {
       room -= data.length;
       if (room === 0) return { chunks, nextOffset: chunk.offset + skipped + data.length };
     }
-    return { chunks, nextOffset: Math.max(offset, end) };
+    return { chunks, nextOffset: Math.max(offset, endOf(stored)) };
   }
 
   async durableOffset(jobId: JobId, attempt: number): Promise<number> {
