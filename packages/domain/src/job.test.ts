@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  after,
+  aJob,
+  aJobSpec,
+  anyExitReason,
+  anyJobEvent,
+  anyOutcome,
+  anyRetryPolicy,
+  START,
+} from "@hodei/testkit";
+import fc from "fast-check";
+import { EXIT_REASONS, type ExitReason, outcomeOf } from "./exit-reasons.ts";
+import {
+  applyJobEvent,
+  applyJobEvents,
+  createJob,
+  isTerminal,
+  JOB_TRANSITIONS,
+  type Job,
+  type JobEvent,
+  queueDeadline,
+  settle,
+} from "./job.ts";
+import { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy } from "./retry-policy.ts";
+
+const HALF = () => 0.5;
+
+test("a lease exists only while an attempt is out, and the end is final", () => {
+  const anyHistory = fc.array(anyJobEvent(), { maxLength: 40 });
+  fc.assert(
+    fc.property(anyHistory, (events) => {
+      let job = aJob();
+      for (const event of events) {
+        if (JOB_TRANSITIONS[job.state][event.type] === undefined) {
+          assert.throws(() => applyJobEvent(job, event), {
+            code: "failed_precondition",
+            reason: "illegal_transition",
+          });
+          continue;
+        }
+        const next = applyJobEvent(job, event);
+        assert.equal(isTerminal(job.state), false);
+        assert.equal(next.lease !== null, next.state === "assigned" || next.state === "running");
+        assert.equal(next.finishedAt !== null, isTerminal(next.state));
+        assert.equal(next.outcome !== null, isTerminal(next.state));
+        assert.equal(next.attempt - job.attempt, event.type === "assigned" ? 1 : 0);
+        assert.equal(next.startedAttempts - job.startedAttempts, event.type === "started" ? 1 : 0);
+        assert.equal(next.version, job.version, "stores count versions");
+        job = next;
+      }
+    }),
+  );
+});
+
+test("every state but pending is reached, and every end from where it must be", () => {
+  const targets = new Set(Object.values(JOB_TRANSITIONS).flatMap((row) => Object.values(row)));
+  assert.deepEqual([...targets].toSorted(), Object.keys(JOB_TRANSITIONS).toSorted());
+  assert.deepEqual((Object.keys(JOB_TRANSITIONS) as Job["state"][]).filter(isTerminal).toSorted(), [
+    "cancelled",
+    "failed",
+    "succeeded",
+    "timed_out",
+  ]);
+  // A worker that was told to cancel may report the end of an attempt that never said it had started.
+  for (const state of ["pending", "assigned", "running"] as const) {
+    assert.equal(JOB_TRANSITIONS[state].cancelled, "cancelled");
+  }
+});
+
+test("a new job starts at once unless its spec says when", () => {
+  const facts = { id: aJob().id, tenantId: aJob().tenantId, correlationId: "c", now: START };
+  assert.deepEqual(createJob(aJobSpec(), facts).runAt, START);
+  assert.deepEqual(createJob(aJobSpec({ notBefore: after(5) }), facts).runAt, after(5));
+});
+
+test("the first cancel request is the one that is kept", () => {
+  const running = aJob({ state: "running" });
+  const job = applyJobEvents(running, [
+    { type: "cancel_requested", at: after(1), by: "first" },
+    { type: "cancel_requested", at: after(2), by: "second" },
+  ]);
+  assert.deepEqual(job.cancelRequest, { at: after(1), by: "first" });
+});
+
+test("the queue time-out counts from the creation to the first start", () => {
+  const withTimeout = (startedAttempts: number, queueMs: number | null) => {
+    const { policy } = aJob();
+    const timeouts = { ...policy.timeouts, queueMs };
+    return queueDeadline(aJob({ startedAttempts, policy: { ...policy, timeouts } }));
+  };
+  assert.deepEqual(withTimeout(0, 500), after(500));
+  assert.equal(withTimeout(1, 500), null);
+  assert.equal(withTimeout(0, null), null);
+});
+
+function runningJob(retryPolicy: RetryPolicy, parts: Partial<Job> = {}): Job {
+  const { policy } = aJob();
+  return aJob({
+    state: "running",
+    startedAttempts: 1,
+    policy: { ...policy, retryPolicy },
+    ...parts,
+  });
+}
+
+const CANCEL = { at: after(1), by: "somebody" };
+const lastType = (events: readonly JobEvent[]) => events.at(-1)?.type;
+
+test("the end of an attempt is always one that the table allows, and says how it ended", () => {
+  const anyCase = fc.record({
+    policy: anyRetryPolicy(),
+    startedAttempts: fc.integer({ min: 1, max: 100 }),
+    outcome: anyOutcome(),
+    cancelled: fc.boolean(),
+    random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  });
+  fc.assert(
+    fc.property(anyCase, ({ policy, startedAttempts, outcome, cancelled, random }) => {
+      const job = runningJob(policy, { startedAttempts, cancelRequest: cancelled ? CANCEL : null });
+      const events = settle(job, outcome, after(10), () => random);
+      const settled = applyJobEvents(job, events);
+      assert.ok(settled.state === "pending" || isTerminal(settled.state));
+      if (settled.state === "pending") {
+        assert.ok(!cancelled && isRetried(policy, outcome.reason));
+        assert.ok(startedAttempts < policy.maxAttempts);
+        const delayMs = settled.runAt.getTime() - after(10).getTime();
+        assert.ok(delayMs >= 0 && delayMs <= policy.maxDelayMs);
+      } else if (settled.outcome?.reason === outcome.reason) {
+        assert.equal(settled.state, EXIT_REASONS[outcome.reason].endState);
+        assert.deepEqual(settled.outcome, outcome);
+      } else {
+        assert.deepEqual([outcome.reason, settled.state], ["worker_lost", "cancelled"]);
+      }
+    }),
+  );
+});
+
+test("a job with attempts left waits for the next one", () => {
+  const job = runningJob({ ...DEFAULT_RETRY_POLICY, maxAttempts: 3 });
+  const outcome = outcomeOf("non_zero_exit", "exit 1");
+  assert.deepEqual(settle(job, outcome, after(10), HALF), [
+    { type: "retry_scheduled", at: after(10), runAt: after(510), outcome },
+  ]);
+});
+
+test("a job that has used its attempts says so before it ends; one that had a single one does not", () => {
+  const outcome = outcomeOf("run_timeout", "");
+  const end = { type: "timed_out", at: after(10), outcome };
+  const used = runningJob({ ...DEFAULT_RETRY_POLICY, maxAttempts: 2 }, { startedAttempts: 2 });
+  assert.deepEqual(settle(used, outcome, after(10), HALF), [
+    { type: "retries_exhausted", at: after(10), attempts: 2 },
+    end,
+  ]);
+  assert.deepEqual(settle(runningJob(DEFAULT_RETRY_POLICY), outcome, after(10), HALF), [end]);
+});
+
+test("what is not retried ends at once, however many attempts are left", () => {
+  const policy = { ...DEFAULT_RETRY_POLICY, maxAttempts: 9 };
+  const notRetried = (Object.keys(EXIT_REASONS) as ExitReason[]).filter(
+    (reason) => !EXIT_REASONS[reason].retryable,
+  );
+  for (const reason of notRetried) {
+    const events = settle(runningJob(policy), outcomeOf(reason, ""), after(10), HALF);
+    assert.equal(events.length, 1);
+    assert.equal(lastType(events), EXIT_REASONS[reason].endState);
+  }
+});
+
+test("after a cancel request nothing is retried, and a lost worker counts as cancelled", () => {
+  const policy = { ...DEFAULT_RETRY_POLICY, maxAttempts: 9 };
+  fc.assert(
+    fc.property(anyExitReason(), (reason) => {
+      const job = runningJob(policy, { cancelRequest: CANCEL });
+      const events = settle(job, outcomeOf(reason, ""), after(10), HALF);
+      const expected = reason === "worker_lost" ? "cancelled" : EXIT_REASONS[reason].endState;
+      assert.equal(lastType(events), expected);
+      assert.ok(!events.some(({ type }) => type === "retry_scheduled"));
+    }),
+  );
+});
