@@ -168,9 +168,11 @@ export function placeJob(
   { isLocal }: Pick<Connection, "isLocal">,
   { cwd }: Pick<CommandContext, "cwd">,
 ): NewJob {
-  if (!isLocal) return request;
-  const workingDir = resolve(cwd, request.spec.workingDir ?? "");
-  return { ...request, spec: { ...request.spec, workingDir } };
+  const { files = [], workingDir } = request.spec;
+  // A job that brings files finds them in its private directory.
+  const staysPrivate = files.length > 0 && !workingDir;
+  if (!isLocal || staysPrivate) return request;
+  return { ...request, spec: { ...request.spec, workingDir: resolve(cwd, workingDir ?? "") } };
 }
 
 function programWork(words: readonly string[], flags: JobFlags): NonNullable<JobSpecInit["work"]> {

@@ -247,14 +247,18 @@ test("events: pages to the limit, and lines", async () => {
 
 test("submit: a file of several jobs is one batch", async () => {
   const cwd = mkdtempSync(join(tmpdir(), "hodei-submit-"));
-  writeFileSync(join(cwd, "jobs.yaml"), "script: a\n---\ncommand: [b]\nworkingDir: sub\n");
+  writeFileSync(
+    join(cwd, "jobs.yaml"),
+    "script: a\n---\ncommand: [b]\nworkingDir: sub\n---\nscript: c\nfiles: [{ path: in, content: x }]\n",
+  );
   const hodei = new FakeHodei();
   const context = fakeContext(hodei.client, { cwd, isLocal: true });
   await runCli(["submit", "-f", "jobs.yaml"], context);
-  assert.equal(context.stdout.text, "job-0\njob-1\n");
+  assert.equal(context.stdout.text, "job-0\njob-1\njob-2\n");
   assert.deepEqual(
     hodei.created.map(({ spec }) => spec?.workingDir),
-    [cwd, join(cwd, "sub")],
+    [cwd, join(cwd, "sub"), ""],
+    "a job starts where the user is, or beside the files that it brings",
   );
   const json = fakeContext(hodei.client, { stdin: '{"script": "a"}' });
   await runCli(["submit", "-f", "-", "-o", "json"], json);
