@@ -7,7 +7,7 @@ import {
 } from "node:http2";
 import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket, TlsOptions } from "node:tls";
+import { createSecureContext, type TLSSocket, type TlsOptions } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Component, invariant, type Logger, PlatformError } from "@hodei/domain";
 import { detectProtocol, type Protocol } from "./detect-protocol.ts";
@@ -81,6 +81,7 @@ export class HttpListener implements Component {
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
+  /** @throws PlatformError `failed_precondition` if the certificate cannot be used */
   constructor(
     { log }: { readonly log: Logger },
     options: HttpListenerOptions,
@@ -140,7 +141,10 @@ export class HttpListener implements Component {
     return this.#activeCount > 0 ? null : this.#idleSince;
   }
 
-  /** Shows another certificate to new connections; open ones go on. */
+  /**
+   * Shows another certificate to new connections; open ones go on.
+   * @throws PlatformError `failed_precondition` if it cannot be used; the one before stays then
+   */
   setCertificate(certificate: TlsCertificate): void {
     invariant("setSecureContext" in this.#server, "the listener speaks TLS");
     this.#server.setSecureContext(this.#tlsOptions(certificate));
@@ -156,7 +160,12 @@ export class HttpListener implements Component {
   }
 
   #tlsOptions({ keyPem, chainPem }: TlsCertificate): TlsOptions {
-    const { clientRootPem, http1 } = this.#options;
+    const { name, clientRootPem, http1 } = this.#options;
+    try {
+      createSecureContext({ key: keyPem, cert: chainPem });
+    } catch (cause) {
+      throw certificateError(name, cause);
+    }
     return {
       key: keyPem,
       cert: chainPem,
@@ -275,4 +284,14 @@ function listenError(options: HttpListenerOptions, cause: unknown): PlatformErro
     default:
       return refuse("cannot_listen", `cannot listen on ${host} port ${port}: ${message}`);
   }
+}
+
+function certificateError(name: string, cause: unknown): PlatformError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new PlatformError(
+    "failed_precondition",
+    "certificate_unusable",
+    `the ${name} listener cannot use its certificate and key: ${why}; both must be PEM and belong together`,
+    { cause },
+  );
 }

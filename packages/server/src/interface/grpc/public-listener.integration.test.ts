@@ -385,6 +385,25 @@ suite("public listener", () => {
   });
 
   suite("over TLS", () => {
+    test("a certificate that cannot be used is refused with what it takes", async () => {
+      const base = await mkdtemp(join(tmpdir(), "hodei-public-"));
+      const authority = await openCertificateAuthority(join(base, "ca"));
+      await rm(base, { recursive: true, force: true });
+      const [one, other] = [
+        await authority.issueServerCertificate([]),
+        await authority.issueServerCertificate([]),
+      ];
+      const unusable = { code: "failed_precondition", reason: "certificate_unusable" };
+      for (const certificate of [
+        { keyPem: "", chainPem: "no PEM" },
+        { keyPem: one.keyPem, chainPem: other.chainPem },
+      ]) {
+        assert.throws(() => create({ certificate }), unusable);
+      }
+      const secure = create({ certificate: one });
+      assert.throws(() => secure.setCertificate({ ...one, keyPem: other.keyPem }), unusable);
+    });
+
     test("serves HTTP/1.1 and HTTP/2 by ALPN, and another certificate without cutting streams", async () => {
       const base = await mkdtemp(join(tmpdir(), "hodei-public-"));
       const authority = await openCertificateAuthority(join(base, "ca"));
