@@ -21,7 +21,7 @@ const LAYERS: readonly Layer[] = [
   { name: "proto", at: "packages/proto/src/", ours: [], outside: ["@bufbuild/protobuf"] },
   { name: "domain", at: "packages/domain/src/", ours: [], outside: [] },
   { name: "providers", at: "packages/providers/src/", ours: ["domain"], outside: ["node:"] },
-  { name: "worker", at: "packages/worker/src/", ours: ["domain", "proto"], outside: ["node:", ...CONNECT, "@peculiar/x509", "pino", "zod"] },
+  { name: "worker", at: "packages/worker/src/", ours: ["domain", "proto"], outside: ["node:", ...CONNECT, "pino", "zod"] },
   { name: "server/application", at: "packages/server/src/application/", ours: ["domain"], outside: [] },
   { name: "server/infrastructure", at: "packages/server/src/infrastructure/", ours: ["domain"], outside: ["node:", "pg", "node-pg-migrate", "@peculiar/x509", "pino"] },
   { name: "server/interface", at: "packages/server/src/interface/", ours: ["server/application", "domain", "proto"], outside: ["node:", ...CONNECT, "@bufbuild/protovalidate"] },
