@@ -63,7 +63,7 @@ test("a bad row fails alone, whatever is wrong with it", async () => {
   const newJobs = ids.map((id) => aNewJob({ id: id as ReturnType<typeof aNewJob>["job"]["id"] }));
   const [first, second, third, fourth] = newJobs;
   assert.ok(first && second && third && fourth);
-  const bad = { ...third, job: { ...third.job, name: "nul \0" } };
+  const bad = { ...third, spec: { ...third.spec, name: "nul \0" } };
   const results = await Promise.allSettled(
     [first, second, bad, fourth].map((newJob) => database.insertJobs([newJob])),
   );

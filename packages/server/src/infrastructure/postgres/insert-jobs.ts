@@ -15,7 +15,7 @@ import {
   type StoredJobRow,
   toJobRow,
 } from "./job-row.ts";
-import { toSpecJson } from "./spec-json.ts";
+import { toSpecColumns } from "./spec-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
 
 /** Rows of one statement. */
@@ -66,18 +66,17 @@ const FIND_BY_KEYS: Statement = {
 
 export function toJobInsert(newJob: NewJob): JobInsert {
   const { job, spec, idempotencyKey } = newJob;
-  const json = JSON.stringify({
-    ...toJobRow(job),
-    idempotency_key: idempotencyKey,
-    name: job.name,
-    labels: job.labels,
-    policy: job.policy,
-    spec: toSpecJson(spec),
-  });
-  return { newJob, json, events: jobEventRecords(job, [{ type: "created", at: job.createdAt }]) };
+  const row = { ...toJobRow(job), idempotency_key: idempotencyKey, ...toSpecColumns(spec) };
+  // What a new job does not have yet is left out: the server reads a third less.
+  const known = Object.entries(row).filter(([, value]) => value !== null);
+  return {
+    newJob,
+    json: JSON.stringify(Object.fromEntries(known)),
+    events: jobEventRecords(job, [{ type: "created", at: job.createdAt }]),
+  };
 }
 
-/** Whether `size` and `rows` fit into one statement. */
+/** Whether the jobs fit into one statement. */
 export function fitsOneStatement(inserts: readonly JobInsert[]): boolean {
   return inserts.length <= ROWS_MAX && sizeOf(inserts) <= SIZE_MAX;
 }
@@ -157,8 +156,11 @@ type KeyedJob = Pick<NewJob, "job" | "idempotencyKey">;
 const keyOf = ({ job, idempotencyKey }: KeyedJob): string =>
   JSON.stringify([job.tenantId, idempotencyKey]);
 
+/** Those without a key, which wait for nobody, come first. */
 function compareKeys(a: KeyedJob, b: KeyedJob): number {
-  if (a.idempotencyKey === null || b.idempotencyKey === null) return 0;
+  if (a.idempotencyKey === null || b.idempotencyKey === null) {
+    return Number(a.idempotencyKey !== null) - Number(b.idempotencyKey !== null);
+  }
   const [keyA, keyB] = [keyOf(a), keyOf(b)];
   if (keyA === keyB) return 0;
   return keyA < keyB ? -1 : 1;

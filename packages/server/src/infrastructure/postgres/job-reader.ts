@@ -14,14 +14,14 @@ import {
 } from "@hodei/domain";
 import { listJobs } from "./job-list.ts";
 import { fromJobRow, SELECT_JOB, type StoredJobRow } from "./job-row.ts";
-import { fromSpecJson, type SpecJson } from "./spec-json.ts";
+import { fromSpecColumns, type SpecColumns } from "./spec-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
 
 const FIND: Statement = { name: "job_find", text: `${SELECT_JOB} where j.id = $1` };
 
 const GET_SPEC: Statement = {
   name: "job_get_spec",
-  text: "select spec from job_spec where job_id = $1",
+  text: "select name, labels, policy, spec from job_spec where job_id = $1",
 };
 
 const LIST_DUE: Statement = {
@@ -106,8 +106,8 @@ export class PostgresJobReader implements JobReader {
   }
 
   async getSpec(id: JobId): Promise<JobSpec> {
-    const [row] = await this.#sql.run<{ readonly spec: SpecJson }>(GET_SPEC, [id]);
-    return row === undefined ? jobNotFound(id) : fromSpecJson(row.spec);
+    const [row] = await this.#sql.run<SpecColumns>(GET_SPEC, [id]);
+    return row === undefined ? jobNotFound(id) : fromSpecColumns(row);
   }
 
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {

@@ -95,11 +95,16 @@ test("all indexes of the hot table but its key leave out what has succeeded", as
 
 test("migrating is done once, however many start at once", async () => {
   assert.deepEqual(await migrate(database.url), []);
-  await client.query("create database fresh");
   const url = new URL(database.url);
-  url.pathname = "/fresh";
-  const applied = await Promise.all([1, 2, 3].map(() => migrate(url.href)));
-  assert.deepEqual(applied.flat(), ["0001_initial"]);
+  const fresh = `${url.pathname.slice(1)}_fresh`;
+  url.pathname = `/${fresh}`;
+  await client.query(`create database ${fresh}`);
+  try {
+    const applied = await Promise.all([1, 2, 3].map(() => migrate(url.href)));
+    assert.deepEqual(applied.flat(), ["0001_initial"]);
+  } finally {
+    await client.query(`drop database ${fresh}`);
+  }
 });
 
 test("a server that cannot be reached is told as such", async () => {
