@@ -58,6 +58,7 @@ export interface LogStore {
   /**
    * Stores batches in one transaction; results in the order of the batches. Fenced: a batch whose attempt has another
    * lease token, or is over, is refused.
+   * @throws PlatformError `invalid_argument` for a batch whose segments do not make up its data
    */
   append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]>;
   read(range: LogRange): Promise<LogPage>;

@@ -90,7 +90,7 @@ export interface AttemptReader {
 
 export interface AttemptStore extends AttemptReader {
   insert(attempt: Attempt): Promise<void>;
-  /** Replaces the row; the caller holds its job. */
+  /** Replaces the row; the caller holds its job. @throws PlatformError `not_found` */
   update(attempt: Attempt): Promise<void>;
 }
 
@@ -125,6 +125,7 @@ export interface JoinToken {
 }
 
 export interface JoinTokenStore {
+  /** @throws PlatformError `not_found` unless the worker is stored */
   insert(token: JoinToken): Promise<void>;
   /** Takes the token out of use and returns it; `undefined` if it is unknown, spent or expired at `now`. */
   spend(hash: string, now: Date): Promise<JoinToken | undefined>;
