@@ -89,7 +89,9 @@ async function rate(
   await Promise.all(
     inserts.map(async (insert) => {
       while (elapsedMs() < durationMs) {
-        count += await insert();
+        // Not in one expression: it would add to what `count` was before the wait.
+        const stored = await insert();
+        count += stored;
         signal.throwIfAborted();
       }
     }),
