@@ -1,0 +1,51 @@
+import {
+  type Capacity,
+  type Job,
+  type JobId,
+  type Requirements,
+  type StoredEvent,
+  subtract,
+  type WorkerId,
+} from "@hodei/domain";
+import type { FinishedRun, Violation } from "../finished-run.ts";
+
+/** Events after which a job holds nothing of a worker any more. */
+const RELEASING = [
+  "job.lease_expired",
+  "job.retry_scheduled",
+  "job.succeeded",
+  "job.failed",
+  "job.cancelled",
+  "job.timed_out",
+];
+
+/** At no moment do the attempts given to a worker need more than it has. */
+export function checkCapacity({ events, jobs, workers }: FinishedRun): Violation[] {
+  const capacities = new Map(workers.map(({ id, facts }) => [id, facts?.capacity]));
+  const holders = new Map<JobId, WorkerId>();
+  return events.flatMap(({ type, subjectId, data, version }: StoredEvent) => {
+    const jobId = subjectId as JobId;
+    if (RELEASING.includes(type)) holders.delete(jobId);
+    if (type !== "job.assigned") return [];
+    const workerId = data.workerId as WorkerId;
+    holders.set(jobId, workerId);
+    const held = [...holders].filter(([, holder]) => holder === workerId);
+    const capacity = capacities.get(workerId);
+    if (capacity !== undefined && fits(capacity, held, jobs)) return [];
+    const message = `version ${version} was placed on ${workerId}, which then held ${held.length} jobs: too many`;
+    return [{ promise: "capacity", message, subject: jobId }];
+  });
+}
+
+function fits(
+  capacity: Capacity,
+  held: readonly (readonly [JobId, WorkerId])[],
+  jobs: ReadonlyMap<JobId, Job>,
+): boolean {
+  const requirements: Requirements[] = held.flatMap(([jobId]) => {
+    const job = jobs.get(jobId);
+    return job === undefined ? [] : [job.policy.requirements];
+  });
+  const free = requirements.reduce(subtract, capacity);
+  return free.cpuMillis >= 0 && free.memoryBytes >= 0 && free.diskBytes >= 0;
+}

@@ -1,0 +1,177 @@
+import type { Job, JobId, Stores } from "@hodei/domain";
+import type { Wiring } from "../world.ts";
+import { everyNth, overriding, withReaders, withStores } from "./break-ports.ts";
+import type { Mutant } from "./mutant.ts";
+
+export const JOB_MUTANTS: readonly Mutant[] = [
+  {
+    name: "drops a new job after answering",
+    promise: "kept",
+    provokedBy: [],
+    breakWiring: dropInserts,
+  },
+  {
+    name: "drops a commit after answering",
+    promise: "one-result",
+    provokedBy: [],
+    breakWiring: dropCommits,
+  },
+  {
+    name: "locks no rows and ignores versions",
+    promise: "one-result",
+    provokedBy: ["stream_reset"],
+    breakWiring: ignoreVersions,
+  },
+  {
+    name: "stores a change without its events",
+    promise: "gapless-events",
+    provokedBy: [],
+    breakWiring: loseEvents,
+  },
+  {
+    name: "ignores idempotency keys",
+    promise: "one-job-per-key",
+    provokedBy: ["answers_lost"],
+    breakWiring: ignoreKeys,
+  },
+  {
+    name: "forgets how often a job started",
+    promise: "policies",
+    provokedBy: ["worker_crash"],
+    breakWiring: forgetStarts,
+  },
+  {
+    name: "gives an attempt number twice",
+    promise: "one-start",
+    provokedBy: ["worker_crash"],
+    breakWiring: reuseNumbers,
+  },
+  {
+    name: "forgets what jobs need",
+    promise: "capacity",
+    provokedBy: [],
+    breakWiring: forgetRequirements,
+  },
+];
+
+function dropInserts(wiring: Wiring): Wiring {
+  const drops = everyNth(5);
+  const database = overriding(wiring.database, {
+    insertJobs: async (jobs) =>
+      drops() ? jobs.map(({ job }) => ({ job, created: true })) : wiring.database.insertJobs(jobs),
+  });
+  return { ...wiring, database };
+}
+
+function dropCommits(wiring: Wiring): Wiring {
+  const drops = everyNth(20);
+  const rollback = new Error("rolled back, and nobody is told");
+  const database = overriding(wiring.database, {
+    transact: async <T>(work: (stores: Stores) => Promise<T>): Promise<T> => {
+      if (!drops()) return wiring.database.transact(work);
+      const results: T[] = [];
+      try {
+        await wiring.database.transact(async (stores) => {
+          results.push(await work(stores));
+          throw rollback;
+        });
+      } catch (error) {
+        if (error !== rollback) throw error;
+      }
+      return results[0] as T;
+    },
+  });
+  return { ...wiring, database };
+}
+
+/** Some locks return the row that the lock before them saw, and every write replaces what is there. */
+function ignoreVersions(wiring: Wiring): Wiring {
+  const isStale = everyNth(3);
+  const seen = new Map<JobId, Job>();
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      lock: async (id) => {
+        const current = await stores.jobs.lock(id);
+        const job = isStale() ? (seen.get(id) ?? current) : current;
+        seen.set(id, current);
+        return job;
+      },
+      update: async (job, events) => {
+        const { version } = await stores.jobs.get(job.id);
+        return stores.jobs.update({ ...job, version }, events);
+      },
+    });
+    return { ...stores, jobs };
+  });
+  return { ...wiring, database };
+}
+
+function loseEvents(wiring: Wiring): Wiring {
+  const loses = everyNth(20);
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      update: (job, events) => stores.jobs.update(job, loses() ? [] : events),
+    });
+    return { ...stores, jobs };
+  });
+  return { ...wiring, database };
+}
+
+function ignoreKeys(wiring: Wiring): Wiring {
+  const database = overriding(wiring.database, {
+    insertJobs: (jobs) =>
+      wiring.database.insertJobs(jobs.map((job) => ({ ...job, idempotencyKey: null }))),
+  });
+  return { ...wiring, database };
+}
+
+function forgetStarts(wiring: Wiring): Wiring {
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      lock: async (id) => ({ ...(await stores.jobs.lock(id)), startedAttempts: 0 }),
+    });
+    return { ...stores, jobs };
+  });
+  return { ...wiring, database };
+}
+
+/** An attempt that goes back to waiting is counted back. */
+function reuseNumbers(wiring: Wiring): Wiring {
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      update: (job, events) => {
+        const isReturned = job.state === "pending" && job.attempt > 0;
+        return stores.jobs.update(isReturned ? { ...job, attempt: job.attempt - 1 } : job, events);
+      },
+    });
+    const attempts = overriding(stores.attempts, {
+      insert: async (attempt) => {
+        const taken = await stores.attempts.find(attempt.jobId, attempt.number);
+        await (taken === undefined
+          ? stores.attempts.insert(attempt)
+          : stores.attempts.update(attempt));
+      },
+    });
+    return { ...stores, jobs, attempts };
+  });
+  return { ...wiring, database };
+}
+
+function forgetRequirements(wiring: Wiring): Wiring {
+  const unread = withReaders(wiring.database, (readers) => ({
+    ...readers,
+    jobs: overriding(readers.jobs, { listHeld: async () => [] }),
+  }));
+  const database = withStores(unread, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      listOfWorkers: async (ids) => (await stores.jobs.listOfWorkers(ids)).map(withoutRequirements),
+    });
+    return { ...stores, jobs };
+  });
+  return { ...wiring, database };
+}
+
+function withoutRequirements(job: Job): Job {
+  const requirements = { ...job.policy.requirements, cpuMillis: 0, memoryBytes: 0, diskBytes: 0 };
+  return { ...job, policy: { ...job.policy, requirements } };
+}

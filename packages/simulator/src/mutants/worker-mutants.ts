@@ -1,0 +1,78 @@
+import type { JobId, WorkerId } from "@hodei/domain";
+import type { Wiring } from "../world.ts";
+import { overriding, withReaders, withStores } from "./break-ports.ts";
+import type { Mutant } from "./mutant.ts";
+
+export const WORKER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "takes a stale result",
+    promise: "one-result",
+    provokedBy: ["stream_silence"],
+    breakWiring: takeStaleResults,
+  },
+  {
+    name: "overlooks workers that went away",
+    promise: "kept",
+    provokedBy: ["machine_death"],
+    breakWiring: overlookGone,
+  },
+  {
+    name: "overlooks workers that are booting",
+    promise: "pool-size",
+    provokedBy: [],
+    breakWiring: overlookBooting,
+  },
+];
+
+/**
+ * Hides the fence: a result that comes under an old lease is taken for one of the current attempt, and its sender for the
+ * worker that has it.
+ */
+function takeStaleResults(wiring: Wiring): Wiring {
+  const senders = new Map<JobId, WorkerId>();
+  const receive: Wiring["receive"] = async (workerId, message) => {
+    if (message.type !== "attempt_finished") return message;
+    const { report } = message;
+    const job = await wiring.database.readers.jobs.find(report.ref.jobId);
+    const isStale = job?.state === "running" && job.lease?.token !== report.ref.leaseToken;
+    if (!isStale || job.lease === null) return message;
+    senders.set(job.id, workerId);
+    const ref = { jobId: job.id, attempt: job.attempt, leaseToken: job.lease.token };
+    return { ...message, report: { ...report, ref } };
+  };
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      lock: async (id) => {
+        const job = await stores.jobs.lock(id);
+        const workerId = senders.get(id);
+        senders.delete(id);
+        if (workerId === undefined || job.lease === null) return job;
+        return { ...job, lease: { ...job.lease, workerId } };
+      },
+    });
+    return { ...stores, jobs };
+  });
+  return { ...wiring, database, receive };
+}
+
+function overlookGone(wiring: Wiring): Wiring {
+  const database = withReaders(wiring.database, (readers) => {
+    const workers = overriding(readers.workers, {
+      listLive: async () =>
+        (await readers.workers.listLive()).filter(({ connectBy }) => connectBy === null),
+    });
+    return { ...readers, workers };
+  });
+  return { ...wiring, database };
+}
+
+function overlookBooting(wiring: Wiring): Wiring {
+  const database = withReaders(wiring.database, (readers) => {
+    const workers = overriding(readers.workers, {
+      listLive: async () =>
+        (await readers.workers.listLive()).filter(({ connectedAt }) => connectedAt !== null),
+    });
+    return { ...readers, workers };
+  });
+  return { ...wiring, database };
+}

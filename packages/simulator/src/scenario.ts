@@ -1,0 +1,145 @@
+import type { Capacity, JobSpec, Pool } from "@hodei/domain";
+import { createJobSpec } from "@hodei/domain";
+import { DEFAULT_SETTINGS, type Settings } from "@hodei/server/application";
+import { type Fault, pickFaultKinds, planFaults } from "./faults.ts";
+import { type Program, toCommand } from "./program.ts";
+import type { RandomStream } from "./random.ts";
+
+/** What one seed stands for: everything that is decided before the run. */
+export interface Scenario {
+  readonly replicaCount: number;
+  readonly timing: Timing;
+  readonly pool: Pool;
+  /** One worker that joins by itself for each. */
+  readonly joined: readonly Capacity[];
+  readonly requests: readonly Request[];
+  readonly faults: readonly Fault[];
+  /** Faults and requests come within this time; then all heals. */
+  readonly activeMs: number;
+}
+
+export interface Timing {
+  readonly settings: Settings;
+  /** Longest pause of a worker between two tries to connect. */
+  readonly reconnectMaxMs: number;
+  /** Every job has ended this long after faults have stopped. */
+  readonly keptWithinMs: number;
+}
+
+/** A job that the client wants run. */
+export interface Request {
+  readonly name: string;
+  readonly atMs: number;
+  readonly spec: JobSpec;
+  /** `null`: after an unclear answer the client may make a second job. */
+  readonly idempotencyKey: string | null;
+  /** When the client changes its mind, after the answer. `null`: never. */
+  readonly cancelAfterMs: number | null;
+  /** Whether the client asks for the same again at the end. */
+  readonly isRunAgain: boolean;
+}
+
+/** As in production. */
+const DEFAULT_TIMING: Timing = {
+  settings: DEFAULT_SETTINGS,
+  reconnectMaxMs: 60_000,
+  keptWithinMs: 600_000,
+};
+
+/** Everything five times as quick: more happens between two faults. */
+const QUICK_TIMING: Timing = {
+  settings: {
+    ...DEFAULT_SETTINGS,
+    heartbeatIntervalMs: 1_000,
+    workerSilenceMs: 3_000,
+    reconnectGraceMs: 1_500,
+    orphanGraceMs: 15_000,
+    provisionTimeoutMs: 12_000,
+    lostRetentionMs: 12_000,
+    acknowledgeTimeoutMs: 2_000,
+    replicaTtlMs: 3_000,
+    pollIntervalMs: 500,
+  },
+  reconnectMaxMs: 10_000,
+  keptWithinMs: 240_000,
+};
+
+const ACTIVE_MS = 60_000;
+const LARGE: Capacity = { cpuMillis: 4_000, memoryBytes: 2 ** 32, diskBytes: 2 ** 36 };
+const SMALL: Capacity = { cpuMillis: 1_000, memoryBytes: 2 ** 31, diskBytes: 2 ** 35 };
+
+export function planScenario(random: RandomStream): Scenario {
+  const shape = random.split("shape");
+  const requests = random.split("requests");
+  const faults = random.split("faults");
+  const count = shape.chance(CALM_PROBABILITY) ? 0 : shape.integer(1, 25);
+  return {
+    replicaCount: shape.integer(1, 3),
+    timing: shape.chance(0.5) ? QUICK_TIMING : DEFAULT_TIMING,
+    pool: {
+      name: "default",
+      provider: "fake",
+      minWorkers: shape.integer(0, 1),
+      maxWorkers: shape.integer(1, 3),
+      template: { arch: "x64", labels: {}, capacity: shape.chance(0.5) ? LARGE : SMALL },
+    },
+    joined: Array.from({ length: shape.integer(0, 2) }, () => (shape.chance(0.5) ? LARGE : SMALL)),
+    requests: Array.from({ length: shape.integer(10, 30) }, (_, index) =>
+      planRequest(requests.split(String(index)), `request-${index + 1}`),
+    ),
+    faults: planFaults(faults, { kinds: pickFaultKinds(faults), count, untilMs: ACTIVE_MS }),
+    activeMs: ACTIVE_MS,
+  };
+}
+
+/** Share of seeds in which nothing goes wrong. */
+const CALM_PROBABILITY = 0.05;
+
+function planRequest(random: RandomStream, name: string): Request {
+  return {
+    name,
+    atMs: random.integer(0, ACTIVE_MS * 0.75),
+    spec: planSpec(random, name),
+    idempotencyKey: random.chance(0.8) ? name : null,
+    cancelAfterMs: random.chance(0.2) ? random.integer(0, 15_000) : null,
+    isRunAgain: random.chance(0.05),
+  };
+}
+
+function planSpec(random: RandomStream, name: string): JobSpec {
+  const program = planProgram(random);
+  const defaults = createJobSpec(toCommand(program));
+  const isImpossible = random.chance(0.04);
+  return {
+    ...defaults,
+    name,
+    priority: random.integer(-2, 2),
+    requirements: {
+      ...defaults.requirements,
+      cpuMillis: random.pick([250, 500, 1_000]) ?? 1_000,
+      memoryBytes: random.pick([0, 2 ** 29, 2 ** 30]) ?? 0,
+      arch: isImpossible ? "arm64" : null,
+    },
+    timeouts: {
+      queueMs: isImpossible || random.chance(0.1) ? random.integer(5_000, 40_000) : null,
+      runMs: random.chance(0.15) ? random.integer(500, 10_000) : null,
+      graceMs: random.integer(0, 3_000),
+    },
+    retryPolicy: {
+      maxAttempts: random.integer(1, 4),
+      baseDelayMs: random.integer(0, 2_000),
+      maxDelayMs: 8_000,
+      reasons: random.chance(0.2) ? ["worker_lost"] : [],
+    },
+  };
+}
+
+function planProgram(random: RandomStream): Program {
+  const isLong = random.chance(0.25);
+  return {
+    durationMs: isLong ? random.integer(5_000, 30_000) : random.integer(1, 4_000),
+    outputBytes: random.chance(0.2) ? 0 : random.integer(1, 3_000),
+    writeCount: random.integer(1, 6),
+    failures: random.chance(0.3) ? random.integer(1, 4) : 0,
+  };
+}
