@@ -71,13 +71,17 @@ async function reconcile(
   { workerId, hello, jobs }: { workerId: WorkerId; hello: Hello; jobs: readonly Job[] },
 ): Promise<readonly AttemptRef[]> {
   const at = deps.clock.now();
-  const byId = new Map(jobs.map((job) => [job.id, job]));
-  const held = hello.attempts.filter((ref) => isCurrent(byId.get(ref.jobId), workerId, ref));
-  const heldIds = new Set(held.map(({ jobId }) => jobId));
-  for (const { jobId } of held) {
-    const job = await stores.jobs.lock(jobId);
+  const ids = new Set(jobs.map(({ id }) => id));
+  const held: AttemptRef[] = [];
+  for (const ref of hello.attempts) {
+    if (!ids.has(ref.jobId)) continue;
+    // Judged once it is locked: the attempt may just have been taken back and given to another worker.
+    const job = await stores.jobs.lock(ref.jobId);
+    if (!isCurrent(job, workerId, ref)) continue;
+    held.push(ref);
     if (job.state === "assigned") await markStarted(stores, job, at);
   }
+  const heldIds = new Set(held.map(({ jobId }) => jobId));
   const forgotten = jobs.filter(({ id, state }) => state === "running" && !heldIds.has(id));
   const message = "the worker came back without this attempt";
   await loseAttempts(deps, stores, { workerId, jobs: forgotten, at, message });
