@@ -85,7 +85,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
 
 export type TestDeps = ReturnType<typeof testDeps>;
 
-export function aPool(parts: Partial<Pool> = {}): Pool {
+function aPool(parts: Partial<Pool> = {}): Pool {
   const { arch, labels, capacity } = someWorkerFacts();
   return {
     name: "local",
