@@ -5,8 +5,17 @@ import {
   type Job,
   type JobId,
 } from "@hodei/domain";
-import { cancelJob, createJob, type Deps, getJob, retryJob } from "@hodei/server/application";
+import {
+  cancelJob,
+  createJob,
+  type Deps,
+  getJob,
+  retryJob,
+  tailLogs,
+  watchJob,
+} from "@hodei/server/application";
 import type { Cluster } from "./cluster.ts";
+import type { Tail } from "./history.ts";
 import type { RandomStream } from "./random.ts";
 import type { Request } from "./scenario.ts";
 import type { World } from "./world.ts";
@@ -18,49 +27,54 @@ const TRY_AGAIN_MAX_MS = 3_000;
 const LOOK_MIN_MS = 1_000;
 const LOOK_MAX_MS = 8_000;
 
-/** Submits the scenario's requests, and insists on each until it has a clear answer. */
+/** Submits the scenario's requests, insists on each until it has a clear answer, and sees its job to the end. */
 export class Client {
   readonly #world: World;
   readonly #cluster: Cluster;
-  #pursuedCount = 0;
+  #errandCount = 0;
 
   constructor(world: World, cluster: Cluster) {
     this.#world = world;
     this.#cluster = cluster;
   }
 
-  /** Whether every request was answered, and the end of its job seen. */
+  /** Whether everything was answered, and the end of every job seen. */
   get isSatisfied(): boolean {
-    return this.#pursuedCount === 0;
+    return this.#errandCount === 0;
   }
 
   start(): void {
     const { scenario, random } = this.#world;
     for (const request of scenario.requests) {
-      this.#pursuedCount += 1;
-      this.#world.follow("client", this.#pursue(request, random.split(`client/${request.name}`)));
+      this.#go(this.#pursue(request, random.split(`client/${request.name}`)));
     }
   }
 
+  #go(errand: Promise<void>): void {
+    this.#errandCount += 1;
+    const done = errand.then(() => {
+      this.#errandCount -= 1;
+    });
+    this.#world.follow("client", done);
+  }
+
   async #pursue(request: Request, random: RandomStream): Promise<void> {
-    const { clock } = this.#world;
-    const { spec, idempotencyKey } = request;
-    await clock.sleep(request.atMs);
+    const { spec, idempotencyKey, cancelAfterMs } = request;
+    await this.#world.clock.sleep(request.atMs);
     const jobId = await this.#create(random, request.name, idempotencyKey, (deps) =>
       createJob(deps, PRINCIPAL, { spec, idempotencyKey }),
     );
-    if (request.cancelAfterMs !== null) {
-      this.#world.follow("client", this.#cancel(jobId, request.cancelAfterMs, random));
+    if (cancelAfterMs !== null) {
+      this.#go(this.#cancel(jobId, cancelAfterMs, random.split("cancel")));
     }
-    await this.#watch(jobId, random);
-    if (request.isRunAgain) {
-      const name = `${request.name} again`;
-      const againId = await this.#create(random, name, name, (deps) =>
-        retryJob(deps, PRINCIPAL, jobId, name),
-      );
-      await this.#watch(againId, random);
-    }
-    this.#pursuedCount -= 1;
+    if (request.isTailed) this.#go(this.#tail(jobId, random.split("tail")));
+    await this.#see(jobId, request, random);
+    if (!request.isRunAgain) return;
+    const name = `${request.name} again`;
+    const againId = await this.#create(random, name, name, (deps) =>
+      retryJob(deps, PRINCIPAL, jobId, name),
+    );
+    await this.#see(againId, request, random);
   }
 
   async #create(
@@ -69,7 +83,7 @@ export class Client {
     idempotencyKey: string | null,
     useCase: (deps: Deps) => Promise<Job>,
   ): Promise<JobId> {
-    const { id } = await this.#insist(random, useCase);
+    const { id } = await this.#insist(random, () => this.#cluster.call(useCase));
     const { clock, history, trace } = this.#world;
     history.answers.push({ atMs: clock.elapsedMs, request, idempotencyKey, jobId: id });
     trace.add("client", `knows that ${request} is a job`, id);
@@ -79,27 +93,70 @@ export class Client {
   async #cancel(jobId: JobId, afterMs: number, random: RandomStream): Promise<void> {
     const { clock, history, trace } = this.#world;
     await clock.sleep(afterMs);
-    await this.#insist(random, (deps) => cancelJob(deps, PRINCIPAL, jobId));
+    await this.#insist(random, () =>
+      this.#cluster.call((deps) => cancelJob(deps, PRINCIPAL, jobId)),
+    );
     history.cancelAnswers.push({ atMs: clock.elapsedMs, jobId });
     trace.add("client", "knows that the cancel was taken", jobId);
   }
 
-  /** Looks at the job now and then, up to its end. */
-  async #watch(jobId: JobId, random: RandomStream): Promise<void> {
-    const { clock, history } = this.#world;
+  /** Sees the job to its end: by a stream of its states, or by looking now and then. */
+  async #see(jobId: JobId, { isWatched }: Request, random: RandomStream): Promise<void> {
+    if (isWatched) {
+      await this.#insist(random, () =>
+        this.#cluster.stream(
+          (deps, stop) => watchJob(deps, PRINCIPAL, jobId, stop),
+          (job) => this.#observe(job),
+        ),
+      );
+    }
     for (;;) {
-      await clock.sleep(random.integer(LOOK_MIN_MS, LOOK_MAX_MS));
-      const { job } = await this.#insist(random, (deps) => getJob(deps, PRINCIPAL, jobId));
-      const { state, version } = job;
-      history.observations.push({ atMs: clock.elapsedMs, jobId, state, version });
-      if (isTerminal(state)) return;
+      const job = await this.#look(jobId, random);
+      this.#observe(job);
+      if (isTerminal(job.state)) return;
+      await this.#world.clock.sleep(random.integer(LOOK_MIN_MS, LOOK_MAX_MS));
     }
   }
 
-  async #insist<T>(random: RandomStream, useCase: (deps: Deps) => Promise<T>): Promise<T> {
+  async #look(jobId: JobId, random: RandomStream): Promise<Job> {
+    const { job } = await this.#insist(random, () =>
+      this.#cluster.call((deps) => getJob(deps, PRINCIPAL, jobId)),
+    );
+    return job;
+  }
+
+  #observe({ id: jobId, state, version }: Job): void {
+    const { clock, history } = this.#world;
+    history.observations.push({ atMs: clock.elapsedMs, jobId, state, version });
+  }
+
+  /** Follows the logs of all attempts, each to its end. */
+  async #tail(jobId: JobId, random: RandomStream): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const tail: Tail = { jobId, attempt, chunks: [], isComplete: false };
+      this.#world.history.tails.push(tail);
+      await this.#insist(random, () => this.#follow(tail));
+      tail.isComplete = true;
+      const job = await this.#look(jobId, random);
+      if (isTerminal(job.state) && job.attempt <= attempt) return;
+    }
+  }
+
+  /** Goes on where the stream before broke. */
+  async #follow({ jobId, attempt, chunks }: Tail): Promise<void> {
+    const last = chunks.at(-1);
+    const offset = last === undefined ? 0 : last.offset + last.data.length;
+    const input = { jobId, attempt, offset, stream: null, tailLines: null, follow: true };
+    await this.#cluster.stream(
+      (deps, stop) => tailLogs(deps, PRINCIPAL, input, stop),
+      (tailed) => chunks.push(...tailed.chunks),
+    );
+  }
+
+  async #insist<T>(random: RandomStream, call: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await this.#cluster.call(useCase);
+        return await call();
       } catch (error) {
         if (!isPlatformError(error, "unavailable")) throw error;
         await this.#world.clock.sleep(random.integer(TRY_AGAIN_MIN_MS, TRY_AGAIN_MAX_MS));

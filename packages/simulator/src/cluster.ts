@@ -1,4 +1,4 @@
-import { type CommitListener, PlatformError } from "@hodei/domain";
+import { type CommitListener, PlatformError, type StopSignal } from "@hodei/domain";
 import type { Deps } from "@hodei/server/application";
 import { LeaderLock } from "./leader-lock.ts";
 import type { RandomStream } from "./random.ts";
@@ -9,6 +9,8 @@ import type { World } from "./world.ts";
 const CALL_TIMEOUT_MS = 10_000;
 const CALL_DELAY_MAX_MS = 10;
 const LOST_ANSWER_PROBABILITY = 0.01;
+/** How often a caller makes sure that its stream is still open. */
+const PING_INTERVAL_MS = 1_000;
 const NOTIFICATION_DELAY_MAX_MS = 10;
 const LOST_NOTIFICATION_PROBABILITY = 0.7;
 /** Until a replica knows that its connection with the lock has ended. */
@@ -62,9 +64,7 @@ export class Cluster {
   async call<T>(useCase: (deps: Deps) => Promise<T>): Promise<T> {
     const { clock, conditions } = this.#world;
     const random = this.#random;
-    await clock.sleep(random.integer(1, CALL_DELAY_MAX_MS));
-    const replica = random.pick(this.#replicas);
-    if (replica === undefined) throw noAnswer("no replica listens");
+    const replica = await this.#reach();
     return new Promise((resolve, reject) => {
       const cancelTimeout = clock.schedule(CALL_TIMEOUT_MS, () => reject(noAnswer("time is up")));
       const answer = (arrive: () => void) => {
@@ -80,6 +80,48 @@ export class Cluster {
         (error) => answer(() => reject(error)),
       );
     });
+  }
+
+  /**
+   * Has any replica stream to the caller, as a client of the API does; resolves when the stream has come to its end.
+   * @throws PlatformError `unavailable` if it broke before; what was handed to `onItem` until then was received
+   */
+  async stream<T>(
+    source: (deps: Deps, stop: StopSignal) => AsyncIterable<T>,
+    onItem: (item: T) => void,
+  ): Promise<void> {
+    const replica = await this.#reach();
+    const stop = new AbortController();
+    const receive = async () => {
+      for await (const item of source(replica.deps, stop.signal)) {
+        if (stop.signal.aborted) return;
+        onItem(item);
+      }
+    };
+    try {
+      await Promise.race([receive(), this.#untilBroken(replica, stop.signal)]);
+    } finally {
+      stop.abort();
+    }
+  }
+
+  /** Fails when the replica has died, or the connection breaks by itself. */
+  async #untilBroken(replica: Replica, stop: StopSignal): Promise<void> {
+    const { clock, conditions } = this.#world;
+    while (!stop.aborted) {
+      await clock.sleep(PING_INTERVAL_MS, stop);
+      const probability = conditions.answersLost.holds ? 0.5 : LOST_ANSWER_PROBABILITY;
+      const isBroken = !replica.isAlive || this.#random.chance(probability);
+      if (isBroken && !stop.aborted) throw noAnswer("the stream broke");
+    }
+  }
+
+  /** A replica that takes the call. */
+  async #reach(): Promise<Replica> {
+    await this.#world.clock.sleep(this.#random.integer(1, CALL_DELAY_MAX_MS));
+    const replica = this.#random.pick(this.#replicas);
+    if (replica === undefined) throw noAnswer("no replica listens");
+    return replica;
   }
 
   /** Wakes replicas: the one that committed at once and by name, others later, in general, or never. */

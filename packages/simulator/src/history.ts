@@ -1,4 +1,4 @@
-import type { AttemptRef, AttemptReport, Job, JobId, WorkerId } from "@hodei/domain";
+import type { AttemptRef, Job, JobId, LogChunk, WorkerId } from "@hodei/domain";
 
 /** What those outside of the control plane saw: its promises are measured by this. */
 export class History {
@@ -6,9 +6,9 @@ export class History {
   readonly cancelAnswers: { readonly atMs: number; readonly jobId: JobId }[] = [];
   readonly observations: Observation[] = [];
   readonly starts: Start[] = [];
-  readonly reports: { readonly atMs: number; readonly report: AttemptReport }[] = [];
   readonly resultAcks: ResultAckSeen[] = [];
   readonly logAcks: { readonly ref: AttemptRef; readonly offset: number }[] = [];
+  readonly tails: Tail[] = [];
   readonly connections: Connection[] = [];
   readonly poolSizes: PoolSize[] = [];
   readonly losses: { readonly atMs: number; readonly workerId: WorkerId }[] = [];
@@ -24,7 +24,7 @@ export interface Answer {
   readonly jobId: JobId;
 }
 
-/** A client read a job. */
+/** A client read a job. Those of one job were read one after another. */
 export interface Observation extends Pick<Job, "state" | "version"> {
   readonly atMs: number;
   readonly jobId: JobId;
@@ -41,6 +41,16 @@ export interface ResultAckSeen {
   readonly workerId: WorkerId;
   readonly ref: AttemptRef;
   readonly accepted: boolean;
+}
+
+/** A client followed the log of one attempt. */
+export interface Tail {
+  readonly jobId: JobId;
+  readonly attempt: number;
+  /** In the order in which they came. */
+  readonly chunks: LogChunk[];
+  /** Whether the client was told that this is all. */
+  isComplete: boolean;
 }
 
 /** A worker had a welcomed session from `fromMs` on. */

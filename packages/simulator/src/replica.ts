@@ -1,4 +1,4 @@
-import type { Clock, Component, PlatformError, ReplicaId, StopSignal } from "@hodei/domain";
+import type { Component, LeaseToken, PlatformError, ReplicaId } from "@hodei/domain";
 import {
   createLoops,
   type Deps,
@@ -13,8 +13,8 @@ import { DatabaseLink } from "./database-link.ts";
 import type { LeaderLock } from "./leader-lock.ts";
 import type { NetworkStream } from "./network-stream.ts";
 import type { RandomStream } from "./random.ts";
+import { ReplicaClock } from "./replica-clock.ts";
 import { createLogger } from "./replica-log.ts";
-import type { VirtualClock } from "./virtual-clock.ts";
 import type { World } from "./world.ts";
 
 /** A candidate asks for the lock this often, and a holder looks whether it still has it. */
@@ -66,7 +66,7 @@ export class Replica {
       clock: this.clock,
       ids,
       random: this.#random.split("application").next,
-      newLeaseToken: () => leaseTokens.next() as ReturnType<Deps["newLeaseToken"]>,
+      newLeaseToken: () => leaseTokens.next() as LeaseToken,
       joinTokens: plainJoinTokens(series),
       certificateAuthority: issueNothing,
       signals: new Signals(this.clock),
@@ -183,35 +183,6 @@ export class Replica {
 const LEASE_SERIES = 0x1000_0000;
 /** Share of streams whose workers are not told when a server dies, as when its machine loses power. */
 const SILENT_DEATH_PROBABILITY = 0.3;
-
-/** One replica's clock: may be wrong, and stops with it. */
-export class ReplicaClock implements Clock {
-  readonly #clock: VirtualClock;
-  #skewMs = 0;
-  #isStopped = false;
-
-  constructor(clock: VirtualClock) {
-    this.#clock = clock;
-  }
-
-  now(): Date {
-    return new Date(this.#clock.now().getTime() + this.#skewMs);
-  }
-
-  /** Never resolves once the clock has stopped. */
-  async sleep(ms: number, signal?: StopSignal): Promise<void> {
-    await this.#clock.sleep(ms, signal);
-    if (this.#isStopped) await new Promise(() => {});
-  }
-
-  jump(ms: number): void {
-    this.#skewMs += ms;
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-  }
-}
 
 /** What a replica does at its ends may fail; its loops do the same again, or others see that it is gone. */
 function ignoreUnavailable(error: unknown): void {

@@ -37,6 +37,10 @@ export interface Request {
   readonly cancelAfterMs: number | null;
   /** Whether the client asks for the same again at the end. */
   readonly isRunAgain: boolean;
+  /** Whether the client waits on a stream of the job's states, or asks now and then. */
+  readonly isWatched: boolean;
+  /** Whether the client follows the job's log. */
+  readonly isTailed: boolean;
 }
 
 /** As in production. */
@@ -103,6 +107,8 @@ function planRequest(random: RandomStream, name: string): Request {
     idempotencyKey: random.chance(0.8) ? name : null,
     cancelAfterMs: random.chance(0.2) ? random.integer(0, 15_000) : null,
     isRunAgain: random.chance(0.05),
+    isWatched: random.chance(0.5),
+    isTailed: random.chance(0.3),
   };
 }
 

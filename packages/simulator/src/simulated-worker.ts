@@ -12,6 +12,7 @@ import type { NetworkStream } from "./network-stream.ts";
 import type { RandomStream } from "./random.ts";
 import { SimulatedAttempt } from "./simulated-attempt.ts";
 import type { SimulatedNetwork } from "./simulated-network.ts";
+import { SimulatedProcess } from "./simulated-process.ts";
 import type { World } from "./world.ts";
 
 const RECONNECT_FIRST_MAX_MS = 1_000;
@@ -35,17 +36,14 @@ export class SimulatedWorker {
   readonly #world: World;
   readonly #random: RandomStream;
   readonly #options: WorkerOptions;
-  /** Grows with each crash: what an earlier process had planned no longer happens. */
-  #process = 0;
-  #attempts = new Map<string, SimulatedAttempt>();
+  /** `undefined` while there is none. */
+  #process: SimulatedProcess | undefined;
+  readonly #attempts = new Map<string, SimulatedAttempt>();
   #stream: NetworkStream | undefined;
   #connection: Connection | undefined;
   #failedTries = 0;
   #isDraining = false;
-  #isUp = false;
   #isGone = false;
-  /** What would have happened while the process is stopped; `undefined` while it runs. */
-  #postponed: (() => void)[] | undefined;
 
   constructor(world: World, options: WorkerOptions) {
     this.workerId = options.workerId;
@@ -56,7 +54,7 @@ export class SimulatedWorker {
 
   /** Whether its process lives, stopped or not. */
   get isUp(): boolean {
-    return this.#isUp;
+    return this.#process !== undefined;
   }
 
   /** Whether it has attempts that are not settled. */
@@ -71,15 +69,15 @@ export class SimulatedWorker {
 
   /** Starts its process; nothing happens if it lives, or if the machine is gone. */
   start(): void {
-    if (this.#isUp || this.#isGone) return;
-    this.#isUp = true;
+    if (this.isUp || this.#isGone) return;
+    this.#process = new SimulatedProcess(this.#world.clock);
     this.#trace("starts");
     this.#connect();
   }
 
   /** The process dies and forgets everything. Its peers notice soon, or by its silence only. */
   crash(): void {
-    if (!this.#isUp) return;
+    if (!this.isUp) return;
     this.#trace("crashes");
     const stream = this.#stream;
     this.#forget();
@@ -95,24 +93,17 @@ export class SimulatedWorker {
 
   /** Stops the process, as SIGSTOP does, for `ms`. */
   pause(ms: number): void {
-    if (!this.#isUp || this.#postponed !== undefined) return;
+    if (this.#process === undefined || this.#process.isStopped) return;
     this.#trace(`pauses for ${ms} ms`);
-    const postponed: (() => void)[] = [];
-    this.#postponed = postponed;
-    this.#world.clock.schedule(ms, () => {
-      if (this.#postponed !== postponed) return;
-      this.#trace("goes on");
-      this.#postponed = undefined;
-      for (const action of postponed) action();
-    });
+    this.#process.stop(ms);
+    this.#process.act(() => this.#trace("goes on"));
   }
 
   #forget(): void {
     this.#disconnected();
-    this.#isUp = false;
-    this.#process += 1;
-    this.#attempts = new Map();
-    this.#postponed = undefined;
+    this.#process?.end();
+    this.#process = undefined;
+    this.#attempts.clear();
     this.#isDraining = false;
   }
 
@@ -133,11 +124,11 @@ export class SimulatedWorker {
       hello: { facts, attempts },
       workerEnd: {
         onMessage: (message) =>
-          this.#act(process, () => {
+          process?.act(() => {
             if (isCurrent(stream)) this.#receive(message);
           }),
         onClose: (reason) =>
-          this.#act(process, () => {
+          process?.act(() => {
             if (isCurrent(stream)) this.#closed(reason);
           }),
       },
@@ -266,7 +257,6 @@ export class SimulatedWorker {
     const report = attempt.end(outcome);
     if (report === undefined) return;
     this.#trace(`ends attempt ${report.ref.attempt}: ${outcome.reason}`, report.ref.jobId);
-    this.#world.history.reports.push({ atMs: this.#world.clock.elapsedMs, report });
     this.#speak();
   }
 
@@ -306,18 +296,7 @@ export class SimulatedWorker {
   }
 
   #later(ms: number, action: () => void): void {
-    const process = this.#process;
-    this.#world.clock.schedule(ms, () => this.#act(process, action));
-  }
-
-  /** Acts for a process that still lives, once it is not stopped. */
-  #act(process: number, action: () => void): void {
-    if (process !== this.#process) return;
-    const guarded = () => {
-      if (process === this.#process) action();
-    };
-    if (this.#postponed !== undefined) this.#postponed.push(guarded);
-    else guarded();
+    this.#process?.later(ms, action);
   }
 
   #trace(text: string, ...subjects: readonly string[]): void {

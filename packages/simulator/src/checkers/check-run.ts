@@ -10,6 +10,7 @@ import { checkOneResult } from "./one-result.ts";
 import { checkOneStart } from "./one-start.ts";
 import { checkPolicies } from "./policies.ts";
 import { checkPoolSize } from "./pool-size.ts";
+import { checkTailsWhole } from "./tails-whole.ts";
 
 /** Everything that `run` did not keep of what is promised. */
 export function checkRun(run: FinishedRun): readonly Violation[] {
@@ -23,6 +24,7 @@ export function checkRun(run: FinishedRun): readonly Violation[] {
     checkCapacity,
     checkPoolSize,
     checkLogsWhole,
+    checkTailsWhole,
     checkNoNeedlessLoss,
     checkNoInternalErrors,
   ].flatMap((check) => check(run));

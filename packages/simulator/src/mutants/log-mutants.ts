@@ -23,6 +23,12 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     provokedBy: ["stream_reset"],
     breakWiring: storeRepeats,
   },
+  {
+    name: "passes over log that is read",
+    promise: "tails-whole",
+    provokedBy: [],
+    breakWiring: passOver,
+  },
 ];
 
 /** The log store sees every attempt as running. */
@@ -62,6 +68,17 @@ function storeRepeats(wiring: Wiring): Wiring {
   const logs = overriding(wiring.logs, {
     append: async (batches) => wiring.logs.append(await Promise.all(batches.map(atEnd))),
     durableOffset: async () => 0,
+  });
+  return { ...wiring, logs };
+}
+
+function passOver(wiring: Wiring): Wiring {
+  const drops = everyNth(10);
+  const logs = overriding(wiring.logs, {
+    read: async (range) => {
+      const page = await wiring.logs.read(range);
+      return drops() ? { ...page, chunks: [] } : page;
+    },
   });
   return { ...wiring, logs };
 }
