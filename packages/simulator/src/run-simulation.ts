@@ -1,19 +1,10 @@
-import { type EventRecord, isTerminal, type JobState, type WorkerId } from "@hodei/domain";
-import { FakeProvider, MemoryDatabase, MemoryLogStore, START } from "@hodei/testkit";
 import { checkRun } from "./checkers/check-run.ts";
-import { Client } from "./client.ts";
-import { Cluster } from "./cluster.ts";
-import { createConditions } from "./conditions.ts";
+import { createSimulation } from "./create-simulation.ts";
 import { readStored, type Violation } from "./finished-run.ts";
-import { History } from "./history.ts";
-import { injectFaults } from "./inject-faults.ts";
-import { Machines } from "./machines.ts";
 import { RandomStream } from "./random.ts";
 import { planScenario, type Scenario } from "./scenario.ts";
-import { SimulatedNetwork } from "./simulated-network.ts";
-import { Trace } from "./trace.ts";
-import { VirtualClock } from "./virtual-clock.ts";
-import type { Wiring, World } from "./world.ts";
+import type { Trace } from "./trace.ts";
+import type { Wiring } from "./world.ts";
 
 export interface SimulationOptions {
   /** Any whole number. Same seed, same code: same trace. */
@@ -49,61 +40,11 @@ export async function runSimulation({
 }: SimulationOptions): Promise<SimulationResult> {
   const random = new RandomStream(`seed/${seed}`);
   const scenario = adjust(planScenario(random));
-  const clock = new VirtualClock(START);
-  const trace = new Trace(clock);
-  const history = new History();
-  const unfinished = new UnfinishedJobs();
-  const database = new MemoryDatabase({
-    onCommit: (events) => {
-      for (const event of events) record(event);
-      cluster.onCommit(events);
-    },
-  });
-  const record = (event: EventRecord) => {
-    const { type, version, subjectId, data } = event;
-    trace.add("commit", `${type} ${version} ${JSON.stringify(data)}`, ...subjectsOf(event));
-    unfinished.count(type);
-    if (type !== "worker.lost") return;
-    history.losses.push({ atMs: clock.elapsedMs, workerId: subjectId as WorkerId });
-  };
-  const logs = new MemoryLogStore({ database });
-  const provided = new Map<WorkerId, "alive" | "dead">();
-  const provider = new FakeProvider({
-    machines: provided,
-    onProvision: (request) => machines.provisioned(request),
-    onEnd: (workerId) => machines.ended(workerId),
-  });
-  const world: World = {
-    scenario,
-    clock,
-    trace,
-    history,
-    random,
-    conditions: createConditions(clock),
-    wiring: breakWiring({
-      database,
-      logs,
-      provider,
-      receive: async (_workerId, message) => message,
-    }),
-    follow: (event, work) => {
-      work.catch((error: unknown) =>
-        history.failures.push({ atMs: clock.elapsedMs, event, error }),
-      );
-    },
-  };
-  const cluster = new Cluster(world);
-  const network = new SimulatedNetwork(world, () => cluster.replicas);
-  const machines = new Machines(world, { cluster, network, provider, provided });
-  const client = new Client(world, cluster);
-  cluster.start();
-  machines.start();
-  client.start();
-  injectFaults({ world, cluster, machines });
-
+  const { world, database, start, isDone } = createSimulation(scenario, random, breakWiring);
+  const { clock, history, trace } = world;
   const { activeMs, timing } = scenario;
+  start();
   await clock.run(activeMs, () => false);
-  const isDone = () => client.isSatisfied && unfinished.isEmpty;
   await clock.run(activeMs + timing.keptWithinMs, isDone);
   await clock.run(clock.elapsedMs + AFTERMATH_MS, () => false);
 
@@ -116,33 +57,4 @@ export async function runSimulation({
     virtualMs: clock.elapsedMs,
   };
   return { ok: violations.length === 0, violations, trace, stats };
-}
-
-/** How many jobs have not ended, by the events. */
-class UnfinishedJobs {
-  #count = 0;
-
-  get isEmpty(): boolean {
-    return this.#count === 0;
-  }
-
-  count(eventType: string): void {
-    if (eventType === "job.created") this.#count += 1;
-    const [subject, type] = eventType.split(".");
-    if (subject === "job" && isEndType(type)) this.#count -= 1;
-  }
-}
-
-const END_STATES: readonly string[] = [
-  "succeeded",
-  "failed",
-  "cancelled",
-  "timed_out",
-] satisfies JobState[];
-
-const isEndType = (type: string | undefined): boolean =>
-  type !== undefined && END_STATES.includes(type) && isTerminal(type as JobState);
-
-function subjectsOf({ subjectId, data }: EventRecord): string[] {
-  return typeof data.workerId === "string" ? [subjectId, data.workerId] : [subjectId];
 }

@@ -8,16 +8,10 @@ import {
   type WorkerId,
 } from "@hodei/domain";
 import type { FinishedRun, Violation } from "../finished-run.ts";
+import { isJobEnd } from "../job-ends.ts";
 
-/** Events after which a job holds nothing of a worker any more. */
-const RELEASING = [
-  "job.lease_expired",
-  "job.retry_scheduled",
-  "job.succeeded",
-  "job.failed",
-  "job.cancelled",
-  "job.timed_out",
-];
+/** Events, besides the end, after which a job holds nothing of a worker any more. */
+const RETURNING = ["job.lease_expired", "job.retry_scheduled"];
 
 /** At no moment do the attempts given to a worker need more than it has. */
 export function checkCapacity({ events, jobs, workers }: FinishedRun): Violation[] {
@@ -25,7 +19,7 @@ export function checkCapacity({ events, jobs, workers }: FinishedRun): Violation
   const holders = new Map<JobId, WorkerId>();
   return events.flatMap(({ type, subjectId, data, version }: StoredEvent) => {
     const jobId = subjectId as JobId;
-    if (RELEASING.includes(type)) holders.delete(jobId);
+    if (isJobEnd(type) || RETURNING.includes(type)) holders.delete(jobId);
     if (type !== "job.assigned") return [];
     const workerId = data.workerId as WorkerId;
     holders.set(jobId, workerId);

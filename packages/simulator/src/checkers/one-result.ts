@@ -7,9 +7,8 @@ import {
   type StoredEvent,
 } from "@hodei/domain";
 import type { FinishedRun, Violation } from "../finished-run.ts";
+import { isJobEnd } from "../job-ends.ts";
 import { markOf } from "../program.ts";
-
-const END_TYPES = ["job.succeeded", "job.failed", "job.cancelled", "job.timed_out"];
 
 /**
  * A job ends once; every result that was accepted came under the lease that was current then; what workers were told and
@@ -29,7 +28,7 @@ export function checkOneResult(run: FinishedRun): Violation[] {
 }
 
 function checkEnd(job: Job, events: readonly StoredEvent[]): string[] {
-  const ends = events.filter(({ type }) => END_TYPES.includes(type));
+  const ends = events.filter(({ type }) => isJobEnd(type));
   if (!isTerminal(job.state)) return ends.map(({ type }) => `is ${job.state} after ${type}`);
   if (ends.length !== 1) return [`has ${ends.length} ends: ${ends.map(({ type }) => type)}`];
   const last = events.at(-1);

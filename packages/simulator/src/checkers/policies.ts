@@ -1,5 +1,6 @@
 import { type Job, type JobId, queueDeadline, type StoredEvent } from "@hodei/domain";
 import type { FinishedRun, Violation } from "../finished-run.ts";
+import { isJobEnd } from "../job-ends.ts";
 
 /** Retries, cancels and queue time-outs are as the spec and the client asked. */
 export function checkPolicies({ events, jobs, history }: FinishedRun): Violation[] {
@@ -26,14 +27,12 @@ function checkRetries({ policy }: Job, events: readonly StoredEvent[]): string[]
 function checkCancel(events: readonly StoredEvent[], isAnswered: boolean): string[] {
   const request = events.findIndex(({ type }) => type === "job.cancel_requested");
   if (request === -1) {
-    const isOver = events.some(({ type }) => END_TYPES.includes(type));
+    const isOver = events.some(({ type }) => isJobEnd(type));
     return isAnswered && !isOver ? ["its cancel was answered and is not stored"] : [];
   }
   const later = events.slice(request).some(({ type }) => type === "job.assigned");
   return later ? ["was assigned after its cancel"] : [];
 }
-
-const END_TYPES = ["job.succeeded", "job.failed", "job.cancelled", "job.timed_out"];
 
 function checkQueueTimeout(job: Job): string[] {
   if (job.outcome?.reason !== "queue_timeout") return [];
