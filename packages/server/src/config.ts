@@ -9,7 +9,7 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
 
 /** Every setting of a server: unit, default, meaning. Environment names are `HODEI_SERVER_` and the key in capitals. */
-const schema = z.strictObject({
+export const schema = z.strictObject({
   /** Folder for all that is kept outside of the database: CA, API token, embedded PostgreSQL. */
   dataDir: z.string().min(1),
   /** `postgres://…` of a PostgreSQL ≥ 14; without it the embedded one runs. */
