@@ -11,7 +11,7 @@ const FACTS: RepositoryFacts = {
   },
   hasFlag: (flag) => flag === "--timeout",
   hasPath: (path) => ["docs/a.md", "README.md", "packages/domain"].includes(path),
-  hasWord: (word) => ["createJob", "JOB_TRANSITIONS", "Deps", "clock"].includes(word),
+  hasWord: (word) => ["createJob", "JOB_TRANSITIONS", "Deps", "clock", "dataDir"].includes(word),
 };
 
 describe("documents", () => {
@@ -24,6 +24,7 @@ describe("documents", () => {
     ["See `packages/nothing`.", "there is no file packages/nothing"],
     ["Call `createNothing`.", "no source has the name createNothing"],
     ["Call `Deps.noThing()`.", "no source has the name noThing"],
+    ["Set `HODEI_WORKER_NO_THING`.", "no source has the name HODEI_WORKER_NO_THING"],
     ["See [that](b.md#part).", "the link b.md#part leads nowhere"],
   ];
   for (const [text, message] of refused) {
@@ -35,6 +36,7 @@ describe("documents", () => {
     "`hodei run --timeout 2s -- sleep --nothing` and `hodei jobs list | wc -l`",
     "See `packages/domain`, [a](a.md), [the start](../README.md#hodei) and [afar](https://example.org/x).",
     "`createJob` takes `Deps.clock`; `JOB_TRANSITIONS` is the table; `pending` is a word.",
+    "`HODEI_SERVER_DATA_DIR` is the variable of a setting.",
     "A sentence about hodei nothing is no command.",
   ];
   for (const text of accepted) {

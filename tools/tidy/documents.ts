@@ -93,9 +93,15 @@ function checkNames({ spans }: MarkdownPieces, facts: RepositoryFacts): Problem[
     }
     if (!SYMBOL.test(text) || !INNER_MARK.test(text)) return [];
     const names = text.replace(/\(.*/, "").split(".");
-    const unknown = names.filter((name) => !facts.hasWord(name));
+    const unknown = names.filter((name) => !facts.hasWord(settingOf(name) ?? name));
     return unknown.map((name) => ({ line, message: `no source has the name ${name}` }));
   });
+}
+
+/** `HODEI_SERVER_DATA_DIR` stands for the setting `dataDir`, and no source has to spell it out. */
+function settingOf(name: string): string | undefined {
+  const [, words] = /^HODEI_(?:SERVER|WORKER)_(\w+)$/.exec(name) ?? [];
+  return words?.toLowerCase().replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function checkLinks(from: string, links: readonly Piece[], facts: RepositoryFacts): Problem[] {
