@@ -1,5 +1,13 @@
-import type { Attempt, Database, Job, JobId, LogStore, StoredEvent, Worker } from "@hodei/domain";
-import { DEFAULT_TENANT_ID } from "@hodei/domain";
+import {
+  type Attempt,
+  type Database,
+  DEFAULT_TENANT_ID,
+  type Job,
+  type JobId,
+  type LogStore,
+  type StoredEvent,
+  type Worker,
+} from "@hodei/domain";
 import type { History } from "./history.ts";
 import type { Scenario } from "./scenario.ts";
 

@@ -1,5 +1,4 @@
-import type { Capacity, JobSpec, Pool } from "@hodei/domain";
-import { createJobSpec } from "@hodei/domain";
+import { type Capacity, createJobSpec, type JobSpec, type Pool } from "@hodei/domain";
 import { DEFAULT_SETTINGS, type Settings } from "@hodei/server/application";
 import { type Fault, pickFaultKinds, planFaults } from "./faults.ts";
 import { type Program, toCommand } from "./program.ts";
