@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { access, glob, mkdir, readFile, symlink } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { delimiter, dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -17,7 +17,9 @@ const PORTS = ["7400", "7401", "7500", "7501"] as const;
 
 const DOCUMENTS = [
   "README.md",
-  ...(await Array.fromAsync(glob("docs/*.md", { cwd: ROOT }))).sort(),
+  ...(await readdir(join(ROOT, "docs")))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
 ];
 
 /** A document that takes longer waits for something that never comes. */
@@ -82,16 +84,16 @@ async function check({ line, text, expected }: Commands, outputFile: string): Pr
 
 /** A home, and a folder to work in that has what users find in the checkout. */
 async function prepareUser(folder: string): Promise<Record<string, string>> {
-  const [HOME, WORK, OUTPUT] = ["home", "work", "output"].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ];
-  for (const path of [HOME, WORK, OUTPUT]) await mkdir(path);
+  const user = {
+    HOME: join(folder, "home"),
+    WORK: join(folder, "work"),
+    OUTPUT: join(folder, "output"),
+  };
+  await Promise.all(Object.values(user).map((path) => mkdir(path)));
   for (const name of ["docs", "examples", "node_modules", "packages"]) {
-    await symlink(join(ROOT, name), join(WORK, name));
+    await symlink(join(ROOT, name), join(user.WORK, name));
   }
-  return { HOME, WORK, OUTPUT };
+  return user;
 }
 
 async function databaseUrl(): Promise<string> {
@@ -115,15 +117,14 @@ async function standIns(): Promise<ReadonlyMap<string, string>> {
 
 async function findLacking(all: readonly Commands[]): Promise<readonly string[]> {
   const used = PROGRAMS.filter((name) => all.some(({ text }) => text.includes(`${name} `)));
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  const found = await Promise.all(
-    used.map((name) =>
-      Promise.all(folders.map((folder) => exists(join(folder, name)))).then((in_) =>
-        in_.includes(true),
-      ),
-    ),
-  );
+  const found = await Promise.all(used.map(isInPath));
   return used.filter((_, index) => !found[index]);
+}
+
+async function isInPath(name: string): Promise<boolean> {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const found = await Promise.all(folders.map((folder) => exists(join(folder, name))));
+  return found.includes(true);
 }
 
 const exists = (path: string): Promise<boolean> =>
