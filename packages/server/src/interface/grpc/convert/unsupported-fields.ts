@@ -19,6 +19,9 @@ export const UNSUPPORTED_FIELDS: readonly UnsupportedField[] = [
   { field: "deadline", isSet: ({ deadline }) => deadline !== undefined },
   { field: "budget", isSet: ({ budget }) => budget !== undefined },
   { field: "retention", isSet: ({ retention }) => retention !== undefined },
+  { field: "keep_background", isSet: ({ keepBackground }) => keepBackground },
+  { field: "log_policy", isSet: ({ logPolicy }) => logPolicy !== undefined },
+  { field: "isolation", isSet: ({ isolation }) => isolation !== undefined },
 ];
 
 /**
