@@ -1,10 +1,12 @@
-import type { InputFile, JobSpec } from "@hodei/domain";
+import { DEFAULT_LOG_POLICY, type InputFile, type JobSpec } from "@hodei/domain";
 
 /** A spec in the form in which it is stored: bytes as base64, instants as ISO 8601. */
-export type SpecJson = Omit<JobSpec, "stdin" | "files" | "notBefore"> & {
+export type SpecJson = Omit<JobSpec, "stdin" | "files" | "notBefore" | "logPolicy"> & {
   readonly stdin: string;
   readonly files: readonly (Omit<InputFile, "content"> & { readonly content: string })[];
   readonly notBefore: string | null;
+  /** Absent from what was stored before there was one. */
+  readonly logPolicy?: JobSpec["logPolicy"];
 };
 
 export function toSpecJson(spec: JobSpec): SpecJson {
@@ -22,6 +24,7 @@ export function fromSpecJson(json: SpecJson): JobSpec {
     stdin: fromBase64(json.stdin),
     files: json.files.map((file) => ({ ...file, content: fromBase64(file.content) })),
     notBefore: json.notBefore === null ? null : new Date(json.notBefore),
+    logPolicy: json.logPolicy ?? DEFAULT_LOG_POLICY,
   };
 }
 
