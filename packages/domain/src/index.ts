@@ -23,6 +23,7 @@ export {
   jobEventRecords,
   type StoredEvent,
   type SubjectType,
+  secretEventRecord,
   workerEventRecords,
 } from "./events.ts";
 export {
@@ -67,28 +68,45 @@ export {
   createJobSpec,
   DEFAULT_CPU_MILLIS,
   DEFAULT_GRACE_MS,
+  DEFAULT_LOG_POLICY,
   INTERPRETERS,
   type InputFile,
   type JobSpec,
+  type LogOverflow,
+  type LogPolicy,
   MAX_SPEC_BYTES,
   type Requirements,
   type Script,
   type Tags,
   type Timeouts,
 } from "./job-spec.ts";
-export type {
-  AppendResult,
-  LogBatch,
-  LogChunk,
-  LogPage,
-  LogRange,
-  LogSegment,
-  LogStore,
-  LogStream,
+export {
+  type AppendResult,
+  chunkEnd,
+  type LogBatch,
+  type LogChunk,
+  type LogCompression,
+  type LogGap,
+  type LogPage,
+  type LogRange,
+  type LogSegment,
+  type LogStore,
+  type LogStream,
+  type MissingBytes,
+  presentBytes,
+  totalBytes,
 } from "./log.ts";
 export type { Logger } from "./logger.ts";
 export { type Pool, type PoolDemand, provisionCount, type WorkerTemplate } from "./pool.ts";
 export type { Machine, Provider, ProvisionRequest } from "./provider.ts";
+export {
+  isMaskable,
+  isMaskableLine,
+  linesOf,
+  MIN_MASKED_BYTES,
+  redactionWarnings,
+  trimBlank,
+} from "./redaction-rules.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export {
   binPack,
@@ -107,6 +125,21 @@ export {
   type WaitReason,
   waitReasons,
 } from "./scheduler.ts";
+export {
+  checkSecret,
+  MAX_JOB_SECRET_BYTES,
+  MAX_SECRET_BYTES,
+  type MasterKey,
+  type NewSecretValue,
+  type Secret,
+  type SecretChange,
+  type SecretEvent,
+  type SecretForm,
+  type SecretRef,
+  type SecretStore,
+  type SecretValue,
+  secretFileVariable,
+} from "./secrets.ts";
 export type { AttemptReport, Hello, LogAck, ServerMessage, WorkerMessage } from "./session.ts";
 export type {
   AttemptReader,

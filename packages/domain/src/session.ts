@@ -3,6 +3,7 @@ import type { Outcome } from "./exit-reasons.ts";
 import type { WorkerId } from "./ids.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { LogBatch } from "./log.ts";
+import type { SecretValue } from "./secrets.ts";
 import type { Capacity, WorkerFacts } from "./worker.ts";
 
 /** The first message of a session: who the worker is and what it still holds. */
@@ -41,7 +42,13 @@ export type ServerMessage =
       readonly heartbeatIntervalMs: number;
       readonly logAcks: readonly LogAck[];
     }
-  | { readonly type: "assignment"; readonly ref: AttemptRef; readonly spec: JobSpec }
+  | {
+      readonly type: "assignment";
+      readonly ref: AttemptRef;
+      readonly spec: JobSpec;
+      /** Of every secret that the spec names. */
+      readonly secrets: readonly SecretValue[];
+    }
   | { readonly type: "cancel_attempt"; readonly ref: AttemptRef }
   | { readonly type: "abandon_attempt"; readonly ref: AttemptRef }
   | { readonly type: "log_ack"; readonly ack: LogAck }

@@ -155,7 +155,8 @@ create table event (
   tx_id xid8 not null default pg_current_xact_id(),
   id bigint not null generated always as identity,
   tenant_id text not null,
-  subject_type text not null constraint event_subject_type_check check (subject_type in ('job', 'worker')),
+  subject_type text not null constraint event_subject_type_check check (subject_type in (
+    'job', 'worker', 'secret')),
   subject_id text not null,
   version integer not null,
   type text not null,
@@ -166,6 +167,27 @@ create table event (
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);
 
 create index event_subject on event (subject_id, tx_id, id);
+
+-- Secrets of tenants. What is here is of no use without the master key, which never is in the database.
+create table secret (
+  tenant_id text not null,
+  -- Lists go by it, in the same order everywhere.
+  name text collate "C" not null,
+  version integer not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  -- Key of this version's value alone, wrapped by the master key.
+  wrapped_key bytea not null,
+  -- Nonce, ciphertext and tag of AES-256-GCM, bound to tenant, name and version.
+  sealed_value bytea not null,
+  primary key (tenant_id, name)
+);
+
+-- A known text under the master key: tells a server with another key so before it writes anything.
+create table master_key_proof (
+  tenant_id text primary key default 'default',
+  wrapped bytea not null
+);
 
 create table subscription (
   name text primary key,

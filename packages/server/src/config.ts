@@ -34,6 +34,11 @@ const schema = z.strictObject({
   apiTokenFile: z.string().optional(),
   /** Folder of the CA; replicas share one. Default: `ca` in `dataDir`. */
   caDir: z.string().optional(),
+  /**
+   * File with the master key of secrets, mode 0600; made on first start if it does not exist. Replicas share one.
+   * Default: `secret-key` in `dataDir`.
+   */
+  secretKeyFile: z.string().optional(),
   /** Workers of the local-process pool: at least, at most. 0 and 0: no such pool. */
   localWorkersMin: z.coerce.number().int().min(0).max(100).default(0),
   localWorkersMax: z.coerce.number().int().min(0).max(100).default(0),

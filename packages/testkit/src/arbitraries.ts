@@ -16,6 +16,7 @@ import {
   type Requirements,
   type RetryPolicy,
   type Script,
+  type SecretRef,
   type WorkerEvent,
   type WorkerFacts,
   type WorkerId,
@@ -70,6 +71,13 @@ const anyScript = (): Arbitrary<Script> =>
 
 const anyFile = (): Arbitrary<InputFile> =>
   record({ path: anyName(), content: anyBytes(), executable: fc.boolean() });
+
+/** Of names that no variable of `anyJobSpec` has. */
+const anySecretRef = (): Arbitrary<SecretRef> =>
+  record({
+    name: fc.stringMatching(/^SECRET_OF_[A-Z]{4,20}$/),
+    form: fc.constantFrom("env" as const, "file" as const),
+  });
 
 /** Constraints that `checkJobSpec` accepts. */
 export const anyConstraint = (): Arbitrary<Constraint> =>
@@ -128,6 +136,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     workingDir: anyText(),
     stdin: anyBytes(),
     files: fc.array(anyFile(), { maxLength: 3 }),
+    secrets: fc.uniqueArray(anySecretRef(), { maxLength: 3, selector: ({ name }) => name }),
     requirements: anyRequirements(),
     priority: fc.integer({ min: -100, max: 100 }),
     labels: anyTextByName(),
@@ -140,6 +149,10 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     }),
     retryPolicy: anyRetryPolicy(),
     notBefore: fc.option(anyDate()),
+    logPolicy: fc.record({
+      maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
+      overflow: fc.constantFrom("drop", "block"),
+    }),
   });
 
 function withoutReservedNames(env: Record<string, string>): Record<string, string> {

@@ -14,6 +14,7 @@ export { type LogsRead, type ReadLogsInput, readLogs } from "./read-logs.ts";
 export { Reconciler } from "./reconciler.ts";
 export { type RegisterInput, registerWorker } from "./register-worker.ts";
 export { retryJob } from "./retry-job.ts";
+export { deleteSecret, listSecrets, type SecretSet, setSecret } from "./secrets.ts";
 export type { Session } from "./session.ts";
 export { Sessions } from "./sessions.ts";
 export { DEFAULT_SETTINGS, type Settings } from "./settings.ts";

@@ -106,9 +106,10 @@ suite("what a worker says", () => {
           ref: REF,
           offset: 5,
           data,
+          compression: "none",
           segments: [
-            { stream: "stdout", lengthBytes: 1, at: START },
-            { stream: "stderr", lengthBytes: 2, at: START },
+            { stream: "stdout", lengthBytes: 1, at: START, gap: null },
+            { stream: "stderr", lengthBytes: 2, at: START, gap: null },
           ],
         },
       },
@@ -158,7 +159,12 @@ test("what a server says", () => {
       heartbeatIntervalMs: 5_000,
       logAcks: [{ ref: REF, offset: 7 }],
     }),
-    toProtoServerMessage({ type: "assignment", ref: REF, spec: aJobSpec() }),
+    toProtoServerMessage({
+      type: "assignment",
+      ref: REF,
+      spec: aJobSpec({ secrets: [{ name: "A", form: "file" }] }),
+      secrets: [{ name: "A", value: new Uint8Array([1, 0, 255]) }],
+    }),
     toProtoServerMessage({ type: "cancel_attempt", ref: REF }),
     toProtoServerMessage({ type: "abandon_attempt", ref: REF }),
     toProtoServerMessage({ type: "log_ack", ack: { ref: REF, offset: 7 } }),
@@ -175,5 +181,7 @@ test("what a server says", () => {
   assert.equal(welcome.value.logAcks[0]?.offset, 7n);
   assert.equal(welcome.value.logAcks[0]?.ref?.leaseToken, REF.leaseToken);
   assert.equal(assignment.value.spec?.name, "true");
+  const [secret] = assignment.value.secrets;
+  assert.deepEqual([secret?.name, secret?.value], ["A", new Uint8Array([1, 0, 255])]);
   assert.ok(logAck?.case === "logAck" && logAck.value.ref?.attempt === 2);
 });
