@@ -11,7 +11,7 @@ import type { JobSpec, Outcome, Usage } from "./job_pb.ts";
 import { file_hodei_v1_job } from "./job_pb.ts";
 import type { LogGap, LogStream } from "./log_service_pb.ts";
 import { file_hodei_v1_log_service } from "./log_service_pb.ts";
-import type { Capacity } from "./worker_pb.ts";
+import type { Capacity, DiskUsage } from "./worker_pb.ts";
 import { file_hodei_v1_worker } from "./worker_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/worker_service.proto.
  */
 export const file_hodei_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ob2RlaS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIaG9kZWkudjEiWgoPUmVnaXN0ZXJSZXF1ZXN0Eh4KCmpvaW5fdG9rZW4YASABKAlCCrpIB3IFEBAYgAQSJwoTY2VydGlmaWNhdGVfcmVxdWVzdBgCIAEoDEIKukgHegUQARiAQCJwChBSZWdpc3RlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoOU2Vzc2lvblJlcXVlc3QSIAoFaGVsbG8YASABKAsyDy5ob2RlaS52MS5IZWxsb0gAEigKCWhlYXJ0YmVhdBgCIAEoCzITLmhvZGVpLnYxLkhlYXJ0YmVhdEgAEjMKD2F0dGVtcHRfc3RhcnRlZBgDIAEoCzIYLmhvZGVpLnYxLkF0dGVtcHRTdGFydGVkSAASMwoPYXR0ZW1wdF9yZWZ1c2VkGAQgASgLMhguaG9kZWkudjEuQXR0ZW1wdFJlZnVzZWRIABInCglsb2dfYmF0Y2gYBSABKAsyEi5ob2RlaS52MS5Mb2dCYXRjaEgAEjUKEGF0dGVtcHRfZmluaXNoZWQYBiABKAsyGS5ob2RlaS52MS5BdHRlbXB0RmluaXNoZWRIABIpCgpnb2luZ19hd2F5GAcgASgLMhMuaG9kZWkudjEuR29pbmdBd2F5SABCEAoHbWVzc2FnZRIFukgCCAEiyAIKD1Nlc3Npb25SZXNwb25zZRIkCgd3ZWxjb21lGAEgASgLMhEuaG9kZWkudjEuV2VsY29tZUgAEioKCmFzc2lnbm1lbnQYAiABKAsyFC5ob2RlaS52MS5Bc3NpZ25tZW50SAASMQoOY2FuY2VsX2F0dGVtcHQYAyABKAsyFy5ob2RlaS52MS5DYW5jZWxBdHRlbXB0SAASMwoPYWJhbmRvbl9hdHRlbXB0GAQgASgLMhguaG9kZWkudjEuQWJhbmRvbkF0dGVtcHRIABIjCgdsb2dfYWNrGAUgASgLMhAuaG9kZWkudjEuTG9nQWNrSAASKQoKcmVzdWx0X2FjaxgGIAEoCzITLmhvZGVpLnYxLlJlc3VsdEFja0gAEiAKBWRyYWluGAcgASgLMg8uaG9kZWkudjEuRHJhaW5IAEIJCgdtZXNzYWdlIl8KCkF0dGVtcHRSZWYSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEh0KC2xlYXNlX3Rva2VuGAMgASgJQgi6SAVyA7ABASKbAgoFSGVsbG8SGAoHdmVyc2lvbhgBIAEoCUIHukgEcgIYQBIaCghob3N0bmFtZRgCIAEoCUIIukgFcgMY/wESFQoEYXJjaBgDIAEoCUIHukgEcgIYIBI1CgZsYWJlbHMYBCADKAsyGy5ob2RlaS52MS5IZWxsby5MYWJlbHNFbnRyeUIIukgFmgECEEASLAoIY2FwYWNpdHkYBSABKAsyEi5ob2RlaS52MS5DYXBhY2l0eUIGukgDyAEBEjEKCGF0dGVtcHRzGAYgAygLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIJukgGkgEDEJBOGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEidwoHV2VsY29tZRIRCgl3b3JrZXJfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiIKCGxvZ19hY2tzGAMgAygLMhAuaG9kZWkudjEuTG9nQWNrItYCCglIZWFydGJlYXQSJAoIY2FwYWNpdHkYASABKAsyEi5ob2RlaS52MS5DYXBhY2l0eRIYChBydW5uaW5nX2F0dGVtcHRzGAIgASgNEhYKBGxvYWQYAyADKAFCCLpIBZIBAhADEh4KFm1lbW9yeV9hdmFpbGFibGVfYnl0ZXMYBCABKAQSFwoPY3B1X3V0aWxpemF0aW9uGAUgASgBEiwKBWRpc2tzGAYgAygLMhMuaG9kZWkudjEuRGlza1VzYWdlQgi6SAWSAQIQQBIeChZuZXR3b3JrX3JlY2VpdmVkX2J5dGVzGAcgASgEEhoKEm5ldHdvcmtfc2VudF9ieXRlcxgIIAEoBBIZChFkcm9wcGVkX2xvZ19ieXRlcxgJIAEoBBIzChBldmVudF9sb29wX2RlbGF5GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIk0KCURpc2tVc2FnZRIXCgVtb3VudBgBIAEoCUIIukgFcgMogCASEwoLdG90YWxfYnl0ZXMYAiABKAQSEgoKZnJlZV9ieXRlcxgDIAEoBCJ4CgpBc3NpZ25tZW50EiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYSHwoEc3BlYxgCIAEoCzIRLmhvZGVpLnYxLkpvYlNwZWMSJgoHc2VjcmV0cxgDIAMoCzIVLmhvZGVpLnYxLlNlY3JldFZhbHVlIioKC1NlY3JldFZhbHVlEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAwiOwoOQXR0ZW1wdFN0YXJ0ZWQSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBIlYKDkF0dGVtcHRSZWZ1c2VkEikKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWZCBrpIA8gBARIZCgdtZXNzYWdlGAIgASgJQgi6SAVyAyiAICLMAQoITG9nQmF0Y2gSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBEg4KBm9mZnNldBgCIAEoBBIXCgRkYXRhGAMgASgMQgm6SAZ6BBiAgEASMwoIc2VnbWVudHMYBCADKAsyFC5ob2RlaS52MS5Mb2dTZWdtZW50Qgu6SAiSAQUIARDoBxI3Cgtjb21wcmVzc2lvbhgFIAEoDjIYLmhvZGVpLnYxLkxvZ0NvbXByZXNzaW9uQgi6SAWCAQIQASKgAQoKTG9nU2VnbWVudBIvCgZzdHJlYW0YASABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCrpIB4IBBBABIAASDgoGbGVuZ3RoGAIgASgNEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2dhcBgEIAEoDjIQLmhvZGVpLnYxLkxvZ0dhcEIIukgFggECEAEiOwoGTG9nQWNrEiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYSDgoGb2Zmc2V0GAIgASgEIrMBCg9BdHRlbXB0RmluaXNoZWQSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBEioKB291dGNvbWUYAiABKAsyES5ob2RlaS52MS5PdXRjb21lQga6SAPIAQESEQoJbG9nX2J5dGVzGAMgASgEEhYKDnByb2Nlc3Nlc19sZWZ0GAQgASgNEh4KBXVzYWdlGAUgASgLMg8uaG9kZWkudjEuVXNhZ2UiQAoJUmVzdWx0QWNrEiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYSEAoIYWNjZXB0ZWQYAiABKAgiMgoNQ2FuY2VsQXR0ZW1wdBIhCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmIjMKDkFiYW5kb25BdHRlbXB0EiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYiBwoFRHJhaW4iCwoJR29pbmdBd2F5KksKDkxvZ0NvbXByZXNzaW9uEh8KG0xPR19DT01QUkVTU0lPTl9VTlNQRUNJRklFRBAAEhgKFExPR19DT01QUkVTU0lPTl9aU1REEAEylgEKDVdvcmtlclNlcnZpY2USQQoIUmVnaXN0ZXISGS5ob2RlaS52MS5SZWdpc3RlclJlcXVlc3QaGi5ob2RlaS52MS5SZWdpc3RlclJlc3BvbnNlEkIKB1Nlc3Npb24SGC5ob2RlaS52MS5TZXNzaW9uUmVxdWVzdBoZLmhvZGVpLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_hodei_v1_job, file_hodei_v1_log_service, file_hodei_v1_worker]);
+  fileDesc("Ch1ob2RlaS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIaG9kZWkudjEiWgoPUmVnaXN0ZXJSZXF1ZXN0Eh4KCmpvaW5fdG9rZW4YASABKAlCCrpIB3IFEBAYgAQSJwoTY2VydGlmaWNhdGVfcmVxdWVzdBgCIAEoDEIKukgHegUQARiAQCJwChBSZWdpc3RlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoOU2Vzc2lvblJlcXVlc3QSIAoFaGVsbG8YASABKAsyDy5ob2RlaS52MS5IZWxsb0gAEigKCWhlYXJ0YmVhdBgCIAEoCzITLmhvZGVpLnYxLkhlYXJ0YmVhdEgAEjMKD2F0dGVtcHRfc3RhcnRlZBgDIAEoCzIYLmhvZGVpLnYxLkF0dGVtcHRTdGFydGVkSAASMwoPYXR0ZW1wdF9yZWZ1c2VkGAQgASgLMhguaG9kZWkudjEuQXR0ZW1wdFJlZnVzZWRIABInCglsb2dfYmF0Y2gYBSABKAsyEi5ob2RlaS52MS5Mb2dCYXRjaEgAEjUKEGF0dGVtcHRfZmluaXNoZWQYBiABKAsyGS5ob2RlaS52MS5BdHRlbXB0RmluaXNoZWRIABIpCgpnb2luZ19hd2F5GAcgASgLMhMuaG9kZWkudjEuR29pbmdBd2F5SABCEAoHbWVzc2FnZRIFukgCCAEiyAIKD1Nlc3Npb25SZXNwb25zZRIkCgd3ZWxjb21lGAEgASgLMhEuaG9kZWkudjEuV2VsY29tZUgAEioKCmFzc2lnbm1lbnQYAiABKAsyFC5ob2RlaS52MS5Bc3NpZ25tZW50SAASMQoOY2FuY2VsX2F0dGVtcHQYAyABKAsyFy5ob2RlaS52MS5DYW5jZWxBdHRlbXB0SAASMwoPYWJhbmRvbl9hdHRlbXB0GAQgASgLMhguaG9kZWkudjEuQWJhbmRvbkF0dGVtcHRIABIjCgdsb2dfYWNrGAUgASgLMhAuaG9kZWkudjEuTG9nQWNrSAASKQoKcmVzdWx0X2FjaxgGIAEoCzITLmhvZGVpLnYxLlJlc3VsdEFja0gAEiAKBWRyYWluGAcgASgLMg8uaG9kZWkudjEuRHJhaW5IAEIJCgdtZXNzYWdlIl8KCkF0dGVtcHRSZWYSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEh0KC2xlYXNlX3Rva2VuGAMgASgJQgi6SAVyA7ABASKbAgoFSGVsbG8SGAoHdmVyc2lvbhgBIAEoCUIHukgEcgIYQBIaCghob3N0bmFtZRgCIAEoCUIIukgFcgMY/wESFQoEYXJjaBgDIAEoCUIHukgEcgIYIBI1CgZsYWJlbHMYBCADKAsyGy5ob2RlaS52MS5IZWxsby5MYWJlbHNFbnRyeUIIukgFmgECEEASLAoIY2FwYWNpdHkYBSABKAsyEi5ob2RlaS52MS5DYXBhY2l0eUIGukgDyAEBEjEKCGF0dGVtcHRzGAYgAygLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIJukgGkgEDEJBOGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEidwoHV2VsY29tZRIRCgl3b3JrZXJfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiIKCGxvZ19hY2tzGAMgAygLMhAuaG9kZWkudjEuTG9nQWNrItYCCglIZWFydGJlYXQSJAoIY2FwYWNpdHkYASABKAsyEi5ob2RlaS52MS5DYXBhY2l0eRIYChBydW5uaW5nX2F0dGVtcHRzGAIgASgNEhYKBGxvYWQYAyADKAFCCLpIBZIBAhADEh4KFm1lbW9yeV9hdmFpbGFibGVfYnl0ZXMYBCABKAQSFwoPY3B1X3V0aWxpemF0aW9uGAUgASgBEiwKBWRpc2tzGAYgAygLMhMuaG9kZWkudjEuRGlza1VzYWdlQgi6SAWSAQIQQBIeChZuZXR3b3JrX3JlY2VpdmVkX2J5dGVzGAcgASgEEhoKEm5ldHdvcmtfc2VudF9ieXRlcxgIIAEoBBIZChFkcm9wcGVkX2xvZ19ieXRlcxgJIAEoBBIzChBldmVudF9sb29wX2RlbGF5GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIngKCkFzc2lnbm1lbnQSIQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZhIfCgRzcGVjGAIgASgLMhEuaG9kZWkudjEuSm9iU3BlYxImCgdzZWNyZXRzGAMgAygLMhUuaG9kZWkudjEuU2VjcmV0VmFsdWUiKgoLU2VjcmV0VmFsdWUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoDCI7Cg5BdHRlbXB0U3RhcnRlZBIpCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmQga6SAPIAQEiVgoOQXR0ZW1wdFJlZnVzZWQSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBEhkKB21lc3NhZ2UYAiABKAlCCLpIBXIDKIAgIswBCghMb2dCYXRjaBIpCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmQga6SAPIAQESDgoGb2Zmc2V0GAIgASgEEhcKBGRhdGEYAyABKAxCCbpIBnoEGICAQBIzCghzZWdtZW50cxgEIAMoCzIULmhvZGVpLnYxLkxvZ1NlZ21lbnRCC7pICJIBBQgBEOgHEjcKC2NvbXByZXNzaW9uGAUgASgOMhguaG9kZWkudjEuTG9nQ29tcHJlc3Npb25CCLpIBYIBAhABIqABCgpMb2dTZWdtZW50Ei8KBnN0cmVhbRgBIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbUIKukgHggEEEAEgABIOCgZsZW5ndGgYAiABKA0SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoDZ2FwGAQgASgOMhAuaG9kZWkudjEuTG9nR2FwQgi6SAWCAQIQASI7CgZMb2dBY2sSIQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZhIOCgZvZmZzZXQYAiABKAQiswEKD0F0dGVtcHRGaW5pc2hlZBIpCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmQga6SAPIAQESKgoHb3V0Y29tZRgCIAEoCzIRLmhvZGVpLnYxLk91dGNvbWVCBrpIA8gBARIRCglsb2dfYnl0ZXMYAyABKAQSFgoOcHJvY2Vzc2VzX2xlZnQYBCABKA0SHgoFdXNhZ2UYBSABKAsyDy5ob2RlaS52MS5Vc2FnZSJACglSZXN1bHRBY2sSIQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZhIQCghhY2NlcHRlZBgCIAEoCCIyCg1DYW5jZWxBdHRlbXB0EiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYiMwoOQWJhbmRvbkF0dGVtcHQSIQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZiIHCgVEcmFpbiILCglHb2luZ0F3YXkqSwoOTG9nQ29tcHJlc3Npb24SHwobTE9HX0NPTVBSRVNTSU9OX1VOU1BFQ0lGSUVEEAASGAoUTE9HX0NPTVBSRVNTSU9OX1pTVEQQATKWAQoNV29ya2VyU2VydmljZRJBCghSZWdpc3RlchIZLmhvZGVpLnYxLlJlZ2lzdGVyUmVxdWVzdBoaLmhvZGVpLnYxLlJlZ2lzdGVyUmVzcG9uc2USQgoHU2Vzc2lvbhIYLmhvZGVpLnYxLlNlc3Npb25SZXF1ZXN0GhkuaG9kZWkudjEuU2Vzc2lvblJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_hodei_v1_job, file_hodei_v1_log_service, file_hodei_v1_worker]);
 
 /**
  * @generated from message hodei.v1.RegisterRequest
@@ -315,7 +315,7 @@ export type Heartbeat = Message<"hodei.v1.Heartbeat"> & {
   runningAttempts: number;
 
   /**
-   * Averages over 1, 5 and 15 minutes.
+   * Averages over 1, 5 and 15 minutes. Empty: nothing was measured yet, and the fields after it say nothing.
    *
    * @generated from field: repeated double load = 3;
    */
@@ -373,35 +373,6 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_hodei_v1_worker_service, 7);
 
 /**
- * One mounted file system.
- *
- * @generated from message hodei.v1.DiskUsage
- */
-export type DiskUsage = Message<"hodei.v1.DiskUsage"> & {
-  /**
-   * @generated from field: string mount = 1;
-   */
-  mount: string;
-
-  /**
-   * @generated from field: uint64 total_bytes = 2;
-   */
-  totalBytes: bigint;
-
-  /**
-   * @generated from field: uint64 free_bytes = 3;
-   */
-  freeBytes: bigint;
-};
-
-/**
- * Describes the message hodei.v1.DiskUsage.
- * Use `create(DiskUsageSchema)` to create a new message.
- */
-export const DiskUsageSchema: GenMessage<DiskUsage> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 8);
-
-/**
  * Run this. Answer with `attempt_started` or `attempt_refused`.
  *
  * @generated from message hodei.v1.Assignment
@@ -430,7 +401,7 @@ export type Assignment = Message<"hodei.v1.Assignment"> & {
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 9);
+  messageDesc(file_hodei_v1_worker_service, 8);
 
 /**
  * @generated from message hodei.v1.SecretValue
@@ -452,7 +423,7 @@ export type SecretValue = Message<"hodei.v1.SecretValue"> & {
  * Use `create(SecretValueSchema)` to create a new message.
  */
 export const SecretValueSchema: GenMessage<SecretValue> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 10);
+  messageDesc(file_hodei_v1_worker_service, 9);
 
 /**
  * The worker has taken the attempt and starts it.
@@ -471,7 +442,7 @@ export type AttemptStarted = Message<"hodei.v1.AttemptStarted"> & {
  * Use `create(AttemptStartedSchema)` to create a new message.
  */
 export const AttemptStartedSchema: GenMessage<AttemptStarted> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 11);
+  messageDesc(file_hodei_v1_worker_service, 10);
 
 /**
  * The worker cannot take the attempt: it is draining or full. The job goes back to waiting.
@@ -495,7 +466,7 @@ export type AttemptRefused = Message<"hodei.v1.AttemptRefused"> & {
  * Use `create(AttemptRefusedSchema)` to create a new message.
  */
 export const AttemptRefusedSchema: GenMessage<AttemptRefused> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 12);
+  messageDesc(file_hodei_v1_worker_service, 11);
 
 /**
  * A piece of an attempt's log: `data` is the concatenation of its segments.
@@ -538,7 +509,7 @@ export type LogBatch = Message<"hodei.v1.LogBatch"> & {
  * Use `create(LogBatchSchema)` to create a new message.
  */
 export const LogBatchSchema: GenMessage<LogBatch> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 13);
+  messageDesc(file_hodei_v1_worker_service, 12);
 
 /**
  * A run of bytes of one stream.
@@ -576,7 +547,7 @@ export type LogSegment = Message<"hodei.v1.LogSegment"> & {
  * Use `create(LogSegmentSchema)` to create a new message.
  */
 export const LogSegmentSchema: GenMessage<LogSegment> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 14);
+  messageDesc(file_hodei_v1_worker_service, 13);
 
 /**
  * All of the attempt's log below `offset` is durable.
@@ -600,7 +571,7 @@ export type LogAck = Message<"hodei.v1.LogAck"> & {
  * Use `create(LogAckSchema)` to create a new message.
  */
 export const LogAckSchema: GenMessage<LogAck> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 15);
+  messageDesc(file_hodei_v1_worker_service, 14);
 
 /**
  * The end of an attempt. Sent after all of its log is acked; resent until acked itself.
@@ -641,7 +612,7 @@ export type AttemptFinished = Message<"hodei.v1.AttemptFinished"> & {
  * Use `create(AttemptFinishedSchema)` to create a new message.
  */
 export const AttemptFinishedSchema: GenMessage<AttemptFinished> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 16);
+  messageDesc(file_hodei_v1_worker_service, 15);
 
 /**
  * The result was stored, or refused because the job had moved on. Either way the worker forgets the attempt.
@@ -665,7 +636,7 @@ export type ResultAck = Message<"hodei.v1.ResultAck"> & {
  * Use `create(ResultAckSchema)` to create a new message.
  */
 export const ResultAckSchema: GenMessage<ResultAck> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 17);
+  messageDesc(file_hodei_v1_worker_service, 16);
 
 /**
  * End the attempt: SIGTERM, grace, SIGKILL; then report it.
@@ -684,7 +655,7 @@ export type CancelAttempt = Message<"hodei.v1.CancelAttempt"> & {
  * Use `create(CancelAttemptSchema)` to create a new message.
  */
 export const CancelAttemptSchema: GenMessage<CancelAttempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 18);
+  messageDesc(file_hodei_v1_worker_service, 17);
 
 /**
  * The attempt is no longer this worker's: end it without grace, report nothing, forget it.
@@ -703,7 +674,7 @@ export type AbandonAttempt = Message<"hodei.v1.AbandonAttempt"> & {
  * Use `create(AbandonAttemptSchema)` to create a new message.
  */
 export const AbandonAttemptSchema: GenMessage<AbandonAttempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 19);
+  messageDesc(file_hodei_v1_worker_service, 18);
 
 /**
  * Take nothing new; leave when what runs has ended.
@@ -718,7 +689,7 @@ export type Drain = Message<"hodei.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 20);
+  messageDesc(file_hodei_v1_worker_service, 19);
 
 /**
  * The worker takes nothing new and leaves when what runs has ended.
@@ -733,7 +704,7 @@ export type GoingAway = Message<"hodei.v1.GoingAway"> & {
  * Use `create(GoingAwaySchema)` to create a new message.
  */
 export const GoingAwaySchema: GenMessage<GoingAway> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 21);
+  messageDesc(file_hodei_v1_worker_service, 20);
 
 /**
  * @generated from enum hodei.v1.LogCompression
