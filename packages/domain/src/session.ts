@@ -4,7 +4,7 @@ import type { WorkerId } from "./ids.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { LogBatch } from "./log.ts";
 import type { SecretValue } from "./secrets.ts";
-import type { Capacity, WorkerFacts } from "./worker.ts";
+import type { Capacity, WorkerFacts, WorkerMetrics } from "./worker.ts";
 
 /** The first message of a session: who the worker is and what it still holds. */
 export interface Hello {
@@ -22,7 +22,13 @@ export interface AttemptReport {
 
 /** What a worker says after its hello. */
 export type WorkerMessage =
-  | { readonly type: "heartbeat"; readonly capacity: Capacity | null }
+  | {
+      readonly type: "heartbeat";
+      /** `null`: as said before. */
+      readonly capacity: Capacity | null;
+      /** `null`: nothing was measured yet. */
+      readonly metrics: WorkerMetrics | null;
+    }
   | { readonly type: "attempt_started"; readonly ref: AttemptRef }
   | { readonly type: "attempt_refused"; readonly ref: AttemptRef; readonly message: string }
   | { readonly type: "log_batch"; readonly batch: LogBatch }

@@ -16,7 +16,7 @@ export { type RegisterInput, registerWorker } from "./register-worker.ts";
 export { retryJob } from "./retry-job.ts";
 export { deleteSecret, listSecrets, type SecretSet, setSecret } from "./secrets.ts";
 export type { Session } from "./session.ts";
-export { Sessions } from "./sessions.ts";
+export { type ReportedMetrics, Sessions } from "./sessions.ts";
 export { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 export { Signals } from "./signals.ts";
 export { type LogsTailed, type TailLogsInput, tailLogs } from "./tail-logs.ts";

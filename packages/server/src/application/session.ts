@@ -41,10 +41,14 @@ export class Session {
    * opens a new one and sends again what was not acked.
    */
   async receive(message: WorkerMessage): Promise<void> {
-    this.#open.lastHeardAt = this.#deps.clock.now();
+    const now = this.#deps.clock.now();
+    this.#open.lastHeardAt = now;
     switch (message.type) {
       case "heartbeat":
         if (message.capacity !== null) this.#open.capacity = message.capacity;
+        if (message.metrics !== null) {
+          this.#open.metrics = { ...message.metrics, reportedAt: now };
+        }
         return;
       case "going_away":
         return this.#track(this.#drain());

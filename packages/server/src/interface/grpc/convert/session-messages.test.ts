@@ -54,14 +54,16 @@ suite("what a worker says", () => {
   });
 
   test("heartbeat, with or without capacity", () => {
-    const value = { capacity: PROTO_CAPACITY, runningAttempts: 3, load: [1, 2, 3] };
+    const value = { capacity: PROTO_CAPACITY, runningAttempts: 3 };
     assert.deepEqual(receive({ case: "heartbeat", value }), {
       type: "heartbeat",
       capacity: CAPACITY,
+      metrics: null,
     });
     assert.deepEqual(receive({ case: "heartbeat", value: {} }), {
       type: "heartbeat",
       capacity: null,
+      metrics: null,
     });
   });
 

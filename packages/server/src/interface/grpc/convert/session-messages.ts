@@ -23,7 +23,7 @@ import { toProtoSpec } from "./job-spec.ts";
 import { fromProtoBatch } from "./log.ts";
 import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
 import { toProtoDuration } from "./times.ts";
-import { fromProtoCapacity } from "./worker.ts";
+import { fromProtoCapacity, fromProtoMetrics } from "./worker.ts";
 
 /** The first request of a session. @throws PlatformError `failed_precondition` if it is anything but a hello */
 export function fromProtoHello({ message }: SessionRequest): Hello {
@@ -48,7 +48,11 @@ export function fromProtoWorkerMessage({ message }: SessionRequest): WorkerMessa
       );
     case "heartbeat": {
       const { capacity } = message.value;
-      return { type: "heartbeat", capacity: capacity ? fromProtoCapacity(capacity) : null };
+      return {
+        type: "heartbeat",
+        capacity: capacity ? fromProtoCapacity(capacity) : null,
+        metrics: fromProtoMetrics(message.value),
+      };
     }
     case "attemptStarted":
       return { type: "attempt_started", ref: fromProtoRef(message.value.ref) };
