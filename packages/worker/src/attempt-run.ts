@@ -1,12 +1,14 @@
-import type {
-  AttemptRef,
-  Command,
-  JobSpec,
-  LogStream,
-  Outcome,
-  Script,
-  Timeouts,
+import {
+  type AttemptRef,
+  type Command,
+  type JobSpec,
+  type LogStream,
+  type Outcome,
+  outcomeOf,
+  type Script,
+  type Timeouts,
 } from "@hodei/domain";
+import type { AttemptSecret } from "./secrets/deliver-secrets.ts";
 
 /** A form of work this worker cannot run; the attempt ends as `invalid_spec`. */
 export interface UnsupportedWork {
@@ -17,9 +19,11 @@ export interface UnsupportedWork {
 
 /** What of a job spec the worker acts on. */
 export interface AttemptSpec
-  extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files">,
+  extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files" | "logPolicy">,
     Pick<Timeouts, "runMs" | "graceMs"> {
   readonly work: Command | Script | UnsupportedWork;
+  /** Zeroed when the process has been given them. */
+  readonly secrets: readonly AttemptSecret[];
 }
 
 /** Where the output of an attempt goes. */
@@ -53,3 +57,14 @@ export type StartAttempt = (
   spec: AttemptSpec,
   output: AttemptOutput,
 ) => AttemptRun;
+
+/** The run of an attempt that was over before this worker began. */
+export function endedRun(): AttemptRun {
+  const outcome = outcomeOf("worker_lost", "The worker that ran the attempt is gone.");
+  return {
+    ended: Promise.resolve({ outcome, processesLeft: 0 }),
+    terminate: () => {},
+    kill: () => {},
+    resumeOutput: () => {},
+  };
+}

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { zstdDecompressSync } from "node:zlib";
 import { type AttemptRef, type LeaseToken, type LogBatch, outcomeOf } from "@hodei/domain";
 import fc from "fast-check";
 import { pino } from "pino";
 import { newRef, specOf } from "../test/attempt-fixture.ts";
 import { type ScriptedRun, scriptedStart } from "../test/scripted-run.ts";
+import { temporarySpool } from "../test/temporary-spool.ts";
 import { VirtualClock } from "../test/virtual-clock.ts";
 import { AttemptTable } from "./attempt-table.ts";
 import { type AttemptMessage, RESEND_AFTER_MS } from "./held-attempt.ts";
@@ -13,7 +15,7 @@ const COMPLETED = outcomeOf("completed", "");
 const LIMITS = { segmentCount: 10, sizeBytes: 1_000, intervalMs: 250 };
 const TRUE = specOf(["true"]);
 
-function setUp(maxUnackedBytes = 10_000) {
+function setUp(attemptMaxBytes = 16_000_000) {
   const clock = new VirtualClock();
   const { startAttempt, runs } = scriptedStart();
   const log = pino({ level: "silent" });
@@ -22,7 +24,7 @@ function setUp(maxUnackedBytes = 10_000) {
     log,
     startAttempt,
     batchLimits: LIMITS,
-    maxUnackedBytes,
+    spool: temporarySpool({ attemptMaxBytes }),
   });
   return { clock, runs, table };
 }
@@ -195,7 +197,9 @@ class ModelServer {
     }
   }
 
-  #store({ offset, data, segments }: LogBatch): void {
+  #store(batch: LogBatch): void {
+    const { offset, segments } = batch;
+    const data = batch.compression === "zstd" ? zstdDecompressSync(batch.data) : batch.data;
     assert.ok(this.hasStarted, "log came before the start");
     assert.ok(data.length <= LIMITS.sizeBytes && segments.length <= LIMITS.segmentCount);
     assert.ok(offset <= this.log.length, "the worker left a hole");

@@ -1,16 +1,14 @@
 import { type AttemptRef, type LogAck, type Outcome, outcomeOf } from "@hodei/domain";
-import type { Logger } from "pino";
 import type { AttemptSpec } from "./attempt-run.ts";
 import { type AttemptMessage, HeldAttempt, type HeldAttemptDeps } from "./held-attempt.ts";
+import type { FoundAttempt } from "./spool/spool.ts";
 
 /** Attempts held at once; more are refused, so that their jobs wait elsewhere. */
 const MAX_HELD = 1_000;
 /** Refusals not yet sent; the oldest is dropped then, and its job returns to waiting by the server's own time-out. */
 const MAX_REFUSALS = 1_000;
 
-export interface AttemptTableDeps extends Omit<HeldAttemptDeps, "onChange"> {
-  readonly log: Logger;
-}
+export type AttemptTableDeps = Omit<HeldAttemptDeps, "onChange">;
 
 /**
  * The attempts this worker holds, and what is to be said about them. Knows nothing of sockets: a session calls it for
@@ -42,6 +40,11 @@ export class AttemptTable {
     return this.#isDraining;
   }
 
+  /** Log bytes that were left out because a spool was full, since the worker started. */
+  get droppedLogBytes(): number {
+    return this.#deps.spool.budget.droppedBytes;
+  }
+
   /** Attempts whose processes have not ended, those that were taken away included. */
   get runningCount(): number {
     const running = [...this.#held.values()].filter((attempt) => attempt.isRunning);
@@ -64,10 +67,22 @@ export class AttemptTable {
       this.#refuse(ref, problem);
       return;
     }
-    const attempt = new HeldAttempt({ ...this.#deps, onChange: this.#changed }, ref, spec);
+    const attempt = HeldAttempt.start({ ...this.#deps, onChange: this.#changed }, ref, spec);
     this.#held.set(keyOf(ref), attempt);
     this.#deps.log.info({ event: "attempt.taken", ...idsOf(ref) });
     void this.#follow(attempt);
+    this.#changed();
+  }
+
+  /** Holds attempts of an earlier worker until the server has what it wants of them. */
+  resume(found: readonly FoundAttempt[]): void {
+    for (const attempt of found) {
+      const { ref } = attempt;
+      const facts = { isReported: attempt.report !== undefined, logBytes: attempt.spool.endOffset };
+      this.#deps.log.warn({ event: "attempt.resumed", ...idsOf(ref), ...facts });
+      const held = HeldAttempt.resume({ ...this.#deps, onChange: this.#changed }, attempt);
+      this.#held.set(keyOf(ref), held);
+    }
     this.#changed();
   }
 
@@ -96,6 +111,7 @@ export class AttemptTable {
     if (attempt === undefined || attempt.isRunning) return;
     if (!accepted) this.#deps.log.warn({ event: "attempt.result_refused", ...idsOf(ref) });
     this.#held.delete(keyOf(ref));
+    attempt.forget();
     this.#changed();
   }
 

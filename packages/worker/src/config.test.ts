@@ -16,7 +16,8 @@ test("everything but the server has a default", () => {
     logBatchEntries: 100,
     logBatchIntervalMs: 250,
     logBatchBytes: 65_536,
-    maxUnackedBytes: 4_194_304,
+    logSpoolAttemptBytes: 67_108_864,
+    logSpoolBytes: 1_073_741_824,
   });
 });
 

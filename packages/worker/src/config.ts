@@ -6,6 +6,7 @@ import { Secret } from "./secret.ts";
 
 const ENV_PREFIX = "HODEI_WORKER_";
 const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
 
 const millis = z.int().min(0).max(31_536_000_000);
 const labels = z
@@ -46,14 +47,22 @@ const schema = z
     /** … or when it has this many bytes, which it never has more of. Default: 64 KiB; at most 1 MiB. */
     logBatchBytes: z.int().min(1).max(MIB).default(65_536),
     /**
-     * Log bytes of one attempt that are kept until the server has stored them. At the bound the attempt's output is no
-     * longer read, so a writing process blocks. Default: 4 MiB.
+     * Disk space for the log of one attempt that the server has not stored yet. At the bound the output is left out and
+     * counted, or its writer waits, as the spec's `log_policy.overflow` says. Default: 64 MiB.
      */
-    maxUnackedBytes: z
+    logSpoolAttemptBytes: z
       .int()
       .min(65_536)
-      .max(1024 * MIB)
-      .default(4 * MIB),
+      .max(1024 * GIB)
+      .default(64 * MIB),
+    /**
+     * The same for all attempts together; at this bound, for those that have more than 256 KiB there. Default: 1 GiB.
+     */
+    logSpoolBytes: z
+      .int()
+      .min(65_536)
+      .max(1024 * GIB)
+      .default(GIB),
   })
   .refine((c) => c.joinToken === undefined || c.joinTokenFile === undefined, {
     path: ["joinToken"],

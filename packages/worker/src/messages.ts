@@ -4,25 +4,37 @@ import {
   type AttemptRef,
   type Capacity,
   DEFAULT_GRACE_MS,
+  type LogCompression as DomainLogCompression,
+  type LogGap as DomainLogGap,
   type LeaseToken,
   type LogAck,
   type LogBatch,
+  type LogPolicy,
   type LogStream,
   type Outcome,
   PlatformError,
   parseJobId,
   type WorkerFacts,
 } from "@hodei/domain";
-import { ExitReason, type JobSpec as ProtoSpec } from "@hodei/proto/hodei/v1/job";
-import { LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
 import {
+  ExitReason,
+  LogOverflow,
+  type SecretRef as ProtoSecretRef,
+  type JobSpec as ProtoSpec,
+  SecretForm,
+} from "@hodei/proto/hodei/v1/job";
+import { LogGap, LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
+import {
+  LogCompression,
   type LogAck as ProtoLogAck,
   type AttemptRef as ProtoRef,
+  type SecretValue as ProtoSecretValue,
   type SessionRequest,
   SessionRequestSchema,
 } from "@hodei/proto/hodei/v1/worker_service";
 import type { AttemptSpec } from "./attempt-run.ts";
 import type { AttemptMessage } from "./held-attempt.ts";
+import type { AttemptSecret } from "./secrets/deliver-secrets.ts";
 
 /** Bound of the contract on texts for people; the rest is cut off. */
 const MAX_MESSAGE_BYTES = 4096;
@@ -41,6 +53,8 @@ export interface HeartbeatFacts {
   readonly runningAttempts: number;
   readonly load: readonly number[];
   readonly memoryAvailableBytes: number;
+  /** Since the worker started. */
+  readonly droppedLogBytes: number;
 }
 
 export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
@@ -52,6 +66,7 @@ export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
         runningAttempts: facts.runningAttempts,
         load: [...facts.load],
         memoryAvailableBytes: BigInt(facts.memoryAvailableBytes),
+        droppedLogBytes: BigInt(facts.droppedLogBytes),
       },
     },
   });
@@ -112,7 +127,10 @@ export function fromProtoLogAck({ ref, offset }: ProtoLogAck): LogAck {
  * What the worker acts on; the rest of the spec is the server's concern.
  * @throws PlatformError `invalid_argument` if there is no spec
  */
-export function fromProtoSpec(spec: ProtoSpec | undefined): AttemptSpec {
+export function fromProtoSpec(
+  spec: ProtoSpec | undefined,
+  values: readonly ProtoSecretValue[],
+): AttemptSpec {
   if (spec === undefined) throw malformed("an assignment without a spec");
   const { timeouts } = spec;
   return {
@@ -121,8 +139,26 @@ export function fromProtoSpec(spec: ProtoSpec | undefined): AttemptSpec {
     workingDir: spec.workingDir,
     stdin: spec.stdin,
     files: spec.files,
+    secrets: spec.secrets.map((secret) => fromProtoSecret(secret, values)),
     runMs: timeouts?.run === undefined ? null : durationMs(timeouts.run),
     graceMs: timeouts?.grace === undefined ? DEFAULT_GRACE_MS : durationMs(timeouts.grace),
+    logPolicy: fromProtoLogPolicy(spec.logPolicy),
+  };
+}
+
+function fromProtoSecret(
+  { name, form }: ProtoSecretRef,
+  values: readonly ProtoSecretValue[],
+): AttemptSecret {
+  const value = values.find((candidate) => candidate.name === name)?.value ?? null;
+  return { name, form: form === SecretForm.FILE ? "file" : "env", value };
+}
+
+/** Servers spell their defaults out; one that does not sets no limit. */
+function fromProtoLogPolicy(policy: ProtoSpec["logPolicy"]): LogPolicy {
+  return {
+    maxBytes: Number(policy?.maxBytes ?? 0n) || Number.POSITIVE_INFINITY,
+    overflow: policy?.overflow === LogOverflow.BLOCK ? "block" : "drop",
   };
 }
 
@@ -141,7 +177,7 @@ function fromProtoWork(work: ProtoSpec["work"]): AttemptSpec["work"] {
   }
 }
 
-function logBatchRequest({ ref, offset, data, segments }: LogBatch): SessionRequest {
+function logBatchRequest({ ref, offset, data, compression, segments }: LogBatch): SessionRequest {
   return create(SessionRequestSchema, {
     message: {
       case: "logBatch",
@@ -149,10 +185,12 @@ function logBatchRequest({ ref, offset, data, segments }: LogBatch): SessionRequ
         ref,
         offset: BigInt(offset),
         data,
-        segments: segments.map(({ stream, lengthBytes, at }) => ({
+        compression: LOG_COMPRESSIONS[compression],
+        segments: segments.map(({ stream, lengthBytes, at, gap }) => ({
           stream: LOG_STREAMS[stream],
           length: lengthBytes,
           time: timestampFromDate(at),
+          gap: gap === null ? LogGap.UNSPECIFIED : LOG_GAPS[gap],
         })),
       },
     },
@@ -162,6 +200,16 @@ function logBatchRequest({ ref, offset, data, segments }: LogBatch): SessionRequ
 const LOG_STREAMS: Readonly<Record<LogStream, ProtoLogStream>> = {
   stdout: ProtoLogStream.STDOUT,
   stderr: ProtoLogStream.STDERR,
+};
+
+const LOG_GAPS: Readonly<Record<DomainLogGap, LogGap>> = {
+  dropped: LogGap.DROPPED,
+  limit: LogGap.LIMIT,
+};
+
+const LOG_COMPRESSIONS: Readonly<Record<DomainLogCompression, LogCompression>> = {
+  none: LogCompression.UNSPECIFIED,
+  zstd: LogCompression.ZSTD,
 };
 
 function toProtoOutcome({ reason, exitCode, signal, message }: Outcome) {

@@ -2,6 +2,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { PlatformError } from "@hodei/domain";
 import type {
+  Assignment,
   SessionRequest,
   SessionResponse,
   Welcome,
@@ -122,8 +123,14 @@ export class Session {
     if (this.#isHeartbeatDue) {
       this.#isHeartbeatDue = false;
       const { capacity, load, memoryAvailableBytes } = host;
-      const runningAttempts = attempts.runningCount;
-      return heartbeatRequest({ capacity, runningAttempts, load, memoryAvailableBytes });
+      const { runningCount: runningAttempts, droppedLogBytes } = attempts;
+      return heartbeatRequest({
+        capacity,
+        runningAttempts,
+        load,
+        memoryAvailableBytes,
+        droppedLogBytes,
+      });
     }
     if (attempts.isDraining && !this.#hasSaidGoingAway) {
       this.#hasSaidGoingAway = true;
@@ -147,7 +154,7 @@ export class Session {
     if (this.#welcomedAtMs === undefined) throw unwelcome();
     switch (message.case) {
       case "assignment":
-        attempts.assign(fromProtoRef(message.value.ref), fromProtoSpec(message.value.spec));
+        this.#assign(message.value);
         return;
       case "cancelAttempt":
         attempts.cancel(fromProtoRef(message.value.ref));
@@ -169,6 +176,10 @@ export class Session {
         this.#deps.log.warn({ event: "session.unknown_message" });
         return;
     }
+  }
+
+  #assign({ ref, spec, secrets }: Assignment): void {
+    this.#deps.attempts.assign(fromProtoRef(ref), fromProtoSpec(spec, secrets));
   }
 
   #welcome({ workerId, heartbeatInterval, logAcks }: Welcome): void {

@@ -6,7 +6,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { ExitReason } from "@hodei/proto/hodei/v1/job";
+import { ExitReason, LogOverflow } from "@hodei/proto/hodei/v1/job";
 import { waitFor } from "@hodei/testkit";
 import { type ServedAttempt, WORKER_ID } from "../test/test-server.ts";
 import { WorkerFixture } from "../test/worker-fixture.ts";
@@ -202,12 +202,15 @@ describe("session", () => {
     assert.ok(flood.log.every((byte) => byte === 0));
   });
 
-  test("without acks a writer blocks at the bound, and goes on after them", async () => {
-    await fixture.startWorker({ maxUnackedBytes: 65_536 });
+  test("with overflow block, a writer waits at the bound without acks, and goes on after them", async () => {
+    await fixture.startWorker({ logSpoolAttemptBytes: 65_536 });
     await connected();
     fixture.server.isAcking = false;
     const marker = join(fixture.stateDir, "written");
-    const attempt = fixture.server.assign(bash(`head -c 1000000 /dev/zero; touch ${marker}`));
+    const attempt = fixture.server.assign({
+      ...bash(`head -c 1000000 /dev/zero; touch ${marker}`),
+      logPolicy: { overflow: LogOverflow.BLOCK },
+    });
     await waitFor(() => attempt.log.length >= 65_536);
     const sent = fixture.server.session?.heartbeatCount ?? 0;
     await waitFor(() => (fixture.server.session?.heartbeatCount ?? 0) > sent + 3);

@@ -10,7 +10,9 @@ import { Host } from "./host.ts";
 import { PipePool } from "./pipe-pool.ts";
 import { obtainIdentity } from "./register.ts";
 import { createStartAttempt } from "./run-attempt.ts";
+import { MemoryFolders } from "./secrets/memory-folders.ts";
 import { SessionLoop } from "./session-loop.ts";
+import { Spool } from "./spool/spool.ts";
 import { attemptsPath, holdStateDirectory } from "./state-directory.ts";
 import { readVersion } from "./version.ts";
 import { type RunningWorker, Worker } from "./worker.ts";
@@ -39,7 +41,10 @@ export async function startWorker(
     const host = new Host(config);
     await Promise.all([pipes.start(), host.sampleDisk()]);
     const identity = await obtainIdentity(deps, config, signal);
-    const attempts = createTable(deps, config, pipes);
+    const spool = openSpool(deps, config);
+    const memory = await openMemory(deps, config);
+    const attempts = createTable(deps, config, { pipes, spool, memory });
+    attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
       attempts,
@@ -58,12 +63,33 @@ export async function startWorker(
   }
 }
 
-function createTable(deps: StartWorkerDeps, config: WorkerConfig, pipes: PipePool): AttemptTable {
+function openSpool({ log }: StartWorkerDeps, config: WorkerConfig): Spool {
+  return Spool.open({
+    log,
+    folder: join(config.stateDir, "spool"),
+    maxBytes: config.logSpoolBytes,
+    attemptMaxBytes: config.logSpoolAttemptBytes,
+  });
+}
+
+/** `/dev/shm` is there on every Linux and in every container; the other where systemd has logged the user in. */
+function openMemory({ hostEnv }: StartWorkerDeps, config: WorkerConfig): Promise<MemoryFolders> {
+  return MemoryFolders.open(config.stateDir, ["/dev/shm", hostEnv.XDG_RUNTIME_DIR ?? ""]);
+}
+
+function createTable(
+  deps: StartWorkerDeps,
+  config: WorkerConfig,
+  {
+    spool,
+    ...parts
+  }: { readonly pipes: PipePool; readonly spool: Spool; readonly memory: MemoryFolders },
+): AttemptTable {
   return new AttemptTable({
     ...deps,
     startAttempt: createStartAttempt({
       ...deps,
-      pipes,
+      ...parts,
       attemptsPath: attemptsPath(config.stateDir),
     }),
     batchLimits: {
@@ -71,6 +97,6 @@ function createTable(deps: StartWorkerDeps, config: WorkerConfig, pipes: PipePoo
       sizeBytes: config.logBatchBytes,
       intervalMs: config.logBatchIntervalMs,
     },
-    maxUnackedBytes: config.maxUnackedBytes,
+    spool,
   });
 }

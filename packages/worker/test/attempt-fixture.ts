@@ -9,6 +9,7 @@ import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts"
 import { systemClock } from "../src/clock.ts";
 import { PipePool } from "../src/pipe-pool.ts";
 import { createStartAttempt } from "../src/run-attempt.ts";
+import { MemoryFolders } from "../src/secrets/memory-folders.ts";
 
 /** A spec of `argv` or of a script, with what `parts` replaces. */
 export function specOf(
@@ -21,8 +22,10 @@ export function specOf(
     workingDir: "",
     stdin: new Uint8Array(0),
     files: [],
+    secrets: [],
     runMs: null,
     graceMs: 10_000,
+    logPolicy: { maxBytes: Number.POSITIVE_INFINITY, overflow: "drop" },
     ...parts,
   };
 }
@@ -66,18 +69,24 @@ export class AttemptFixture {
   readonly attemptsPath: string;
   readonly #pipes: PipePool;
   readonly #hostEnv: Environment;
+  readonly #memory: MemoryFolders;
 
-  private constructor(root: string, hostEnv: Environment) {
+  private constructor(root: string, hostEnv: Environment, memory: MemoryFolders) {
     this.#hostEnv = hostEnv;
+    this.#memory = memory;
     this.root = root;
     this.attemptsPath = join(root, "attempts");
     this.#pipes = new PipePool(join(root, "pipes"));
   }
 
-  /** `hostEnv`: the environment of the worker. */
-  static async create(hostEnv: Environment): Promise<AttemptFixture> {
+  /** `hostEnv`: the environment of the worker. `memoryRoots`: where secret files may lie. */
+  static async create(
+    hostEnv: Environment,
+    memoryRoots: readonly string[] = ["/dev/shm"],
+  ): Promise<AttemptFixture> {
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
-    const fixture = new AttemptFixture(root, hostEnv);
+    const memory = await MemoryFolders.open(root, memoryRoots);
+    const fixture = new AttemptFixture(root, hostEnv, memory);
     await mkdir(fixture.attemptsPath);
     await fixture.#pipes.start();
     return fixture;
@@ -93,6 +102,7 @@ export class AttemptFixture {
       clock: systemClock,
       log: pino({ level: "silent" }),
       pipes: this.#pipes,
+      memory: this.#memory,
       hostEnv: this.#hostEnv,
       attemptsPath: this.attemptsPath,
     });
