@@ -2,11 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { delimiter, isAbsolute, resolve } from "node:path";
+import { Writable } from "node:stream";
+import { invariant } from "@hodei/domain";
 import { type AttemptCommand, findShebang } from "./attempt-command.ts";
 import { AttemptFailure } from "./attempt-failure.ts";
 import { errnoOf } from "./errno.ts";
 import type { OutputPipes, PipePool } from "./pipe-pool.ts";
 import { ProcessGroup } from "./process-group.ts";
+import { requireProgram } from "./require-program.ts";
+import { PRELUDE_FD, withPrelude } from "./secrets/prelude.ts";
 
 /** Everything a process is started with. */
 export interface Launch extends AttemptCommand {
@@ -16,6 +20,8 @@ export interface Launch extends AttemptCommand {
   readonly stdinPath: string | undefined;
   /** Of a script that is executed itself, for the explanation of a failure. */
   readonly script: string | undefined;
+  /** Of an attempt with secrets: what its prelude is to read. Zeroed here once that has happened. */
+  readonly preludeInput: Uint8Array | undefined;
 }
 
 /** One of the two is set. Node reports a real-time signal (34 to 64) as exit code 0: it has no name for it. */
@@ -47,6 +53,7 @@ export async function startProcess(
 ): Promise<AttemptProcess> {
   const pipes = await pool.take();
   try {
+    if (launch.preludeInput !== undefined) await requireProgram(launch);
     return await spawnProcess(launch, pipes);
   } catch (error) {
     closeSync(pipes.stdout.readFd);
@@ -57,14 +64,17 @@ export async function startProcess(
 
 /** Closes the ends of the pipes that are the child's, also when it fails. */
 async function spawnProcess(launch: Launch, pipes: OutputPipes): Promise<AttemptProcess> {
+  const { preludeInput } = launch;
+  const { file, args } = preludeInput === undefined ? launch : withPrelude(launch);
+  const extra = preludeInput === undefined ? [] : ["pipe" as const];
   let stdinFd: number | undefined;
   let child: ChildProcess;
   try {
     if (launch.stdinPath !== undefined) stdinFd = openSync(launch.stdinPath, "r");
-    child = spawn(launch.file, launch.args, {
+    child = spawn(file, args, {
       cwd: launch.cwd,
       env: launch.env,
-      stdio: [stdinFd ?? "ignore", pipes.stdout.writeFd, pipes.stderr.writeFd],
+      stdio: [stdinFd ?? "ignore", pipes.stdout.writeFd, pipes.stderr.writeFd, ...extra],
       detached: true,
     });
   } finally {
@@ -80,12 +90,22 @@ async function spawnProcess(launch: Launch, pipes: OutputPipes): Promise<Attempt
     child.once("exit", (exitCode, signal) => resolveExit({ exitCode, signal }));
   });
   if (child.pid === undefined) return await failure.promise;
+  if (preludeInput !== undefined) sendToPrelude(child, preludeInput);
   return {
     group: new ProcessGroup(child.pid),
     exited,
     stdoutFd: pipes.stdout.readFd,
     stderrFd: pipes.stderr.readFd,
   };
+}
+
+/** Over a socket that has no name, so nobody else can read along. */
+function sendToPrelude(child: ChildProcess, input: Uint8Array): void {
+  const socket = child.stdio[PRELUDE_FD];
+  invariant(socket instanceof Writable, "the prelude's descriptor was asked for as a pipe");
+  // A process that ends before it has read all needs the rest no more.
+  socket.on("error", () => {}).once("close", () => input.fill(0));
+  socket.end(input, () => socket.destroy());
 }
 
 async function explainSpawnError(error: unknown, launch: Launch): Promise<AttemptFailure> {

@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { EXIT_REASONS, outcomeOf, type ExitReason as Reason } from "@hodei/domain";
-import { ExitReason, JobSpecSchema } from "@hodei/proto/hodei/v1/job";
-import { AttemptRefSchema } from "@hodei/proto/hodei/v1/worker_service";
+import { ExitReason, JobSpecSchema, SecretForm } from "@hodei/proto/hodei/v1/job";
+import { AttemptRefSchema, SecretValueSchema } from "@hodei/proto/hodei/v1/worker_service";
 import { newRef } from "../test/attempt-fixture.ts";
 import { attemptRequest, fromProtoRef, fromProtoSpec } from "./messages.ts";
 
@@ -52,11 +52,13 @@ describe("a spec", () => {
   test("has the default grace and no time-out unless it says so", () => {
     const plain = fromProtoSpec(
       create(JobSpecSchema, { work: { case: "command", value: { argv: ["x"] } } }),
+      [],
     );
     assert.equal(plain.runMs, null);
     assert.equal(plain.graceMs, 10_000);
     const timed = fromProtoSpec(
       create(JobSpecSchema, { timeouts: { run: durationFromMs(1_500), grace: durationFromMs(0) } }),
+      [],
     );
     assert.equal(timed.runMs, 1_500);
     assert.equal(timed.graceMs, 0);
@@ -65,14 +67,25 @@ describe("a spec", () => {
   test("of work that cannot be done here is told apart", () => {
     const container = { case: "container", value: { image: "x" } } as const;
     assert.equal(
-      fromProtoSpec(create(JobSpecSchema, { work: container })).work.kind,
+      fromProtoSpec(create(JobSpecSchema, { work: container }), []).work.kind,
       "unsupported",
     );
-    assert.equal(fromProtoSpec(create(JobSpecSchema, {})).work.kind, "unsupported");
+    assert.equal(fromProtoSpec(create(JobSpecSchema, {}), []).work.kind, "unsupported");
+  });
+
+  test("gets the values of its secrets, and knows which the server did not send", () => {
+    const value = new Uint8Array([1, 2]);
+    const secrets = [{ name: "A" }, { name: "B", form: SecretForm.FILE }, { name: "C" }];
+    const values = ["B", "A", "X"].map((name) => create(SecretValueSchema, { name, value }));
+    assert.deepEqual(fromProtoSpec(create(JobSpecSchema, { secrets }), values).secrets, [
+      { name: "A", form: "env", value },
+      { name: "B", form: "file", value },
+      { name: "C", form: "env", value: null },
+    ]);
   });
 
   test("that is missing, or names no job, is the server's fault", () => {
-    assert.throws(() => fromProtoSpec(undefined), { reason: "malformed_message" });
+    assert.throws(() => fromProtoSpec(undefined, []), { reason: "malformed_message" });
     assert.throws(() => fromProtoRef(undefined), { reason: "malformed_message" });
     assert.throws(() => fromProtoRef(create(AttemptRefSchema, { jobId: "../x" })), {
       reason: "malformed_id",

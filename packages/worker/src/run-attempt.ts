@@ -27,6 +27,9 @@ import type {
 import { startDeadline, type WorkerClock } from "./clock.ts";
 import { OutputReader } from "./output-reader.ts";
 import type { PipePool } from "./pipe-pool.ts";
+import { withRedaction } from "./redacted-attempt.ts";
+import { type Delivery, deliverSecrets, forgetSecrets } from "./secrets/deliver-secrets.ts";
+import type { MemoryFolders } from "./secrets/memory-folders.ts";
 
 /** How long processes may take to vanish after SIGKILL before the attempt is called unkillable. */
 const KILL_WAIT_MS = 2_000;
@@ -41,13 +44,18 @@ export interface RunAttemptDeps {
   readonly pipes: Pick<PipePool, "take">;
   /** The worker's own environment. */
   readonly hostEnv: Environment;
+  /** For secrets that come as files. */
+  readonly memory: Pick<MemoryFolders, "create" | "remove">;
   /** Where private directories are made. */
   readonly attemptsPath: string;
 }
 
-/** Runs attempts as processes of this machine: private directory, clean environment, own session, process group. */
+/**
+ * Runs attempts as processes of this machine: private directory, clean environment, own session, process group. What they
+ * say comes without their secrets.
+ */
 export function createStartAttempt(deps: RunAttemptDeps): StartAttempt {
-  return (ref, spec, output) => new ProcessRun(deps, ref, spec, output);
+  return withRedaction((ref, spec, output) => new ProcessRun(deps, ref, spec, output));
 }
 
 class ProcessRun implements AttemptRun {
@@ -59,6 +67,7 @@ class ProcessRun implements AttemptRun {
   /** While its group can be signalled. */
   #process: AttemptProcess | undefined;
   #reader: OutputReader | undefined;
+  #delivery: Delivery | undefined;
   /** Set once somebody wants the attempt to end. */
   #wanted: Outcome | undefined;
   #isKillWanted = false;
@@ -106,17 +115,21 @@ class ProcessRun implements AttemptRun {
       return { outcome: outcomeOf("internal", message), processesLeft: 0 };
     } finally {
       for (const cancel of this.#timers) cancel();
+      await this.#forgetSecrets();
       void this.#remove(directory);
     }
   }
 
   async #prepare(directory: AttemptDirectory): Promise<Launch> {
-    const { work, workingDir, env: specEnv, stdin } = this.#spec;
+    const { work, workingDir, env: specEnv, stdin, secrets } = this.#spec;
     const command = toCommand(work, directory.scriptPath);
     await fillDirectory(directory, this.#spec);
     const cwd = await resolveWorkingDir(directory.workPath, workingDir);
     const { tmpPath } = directory;
-    const env = attemptEnvironment(this.#deps.hostEnv, specEnv, { ref: this.#ref, tmpPath, cwd });
+    this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
+    forgetSecrets(secrets);
+    const wanted = { ...specEnv, ...this.#delivery?.variables };
+    const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, tmpPath, cwd });
     return {
       ...command,
       cwd,
@@ -124,6 +137,7 @@ class ProcessRun implements AttemptRun {
       stdinPath: stdin.length > 0 ? directory.stdinPath : undefined,
       script:
         work.kind === "script" && command.file === directory.scriptPath ? work.content : undefined,
+      preludeInput: this.#delivery?.input,
     };
   }
 
@@ -200,6 +214,17 @@ class ProcessRun implements AttemptRun {
     if (exitCode === 0) return { reason: "completed", exitCode, signal, message: "" };
     const message = `The process exited with code ${exitCode}.`;
     return { reason: "non_zero_exit", exitCode, signal, message };
+  }
+
+  /** Nothing of them is left when the end is told. */
+  async #forgetSecrets(): Promise<void> {
+    forgetSecrets(this.#spec.secrets);
+    this.#delivery?.input.fill(0);
+    try {
+      await this.#delivery?.remove();
+    } catch (err) {
+      this.#deps.log.error({ event: "attempt.secret_files_not_removed", err });
+    }
   }
 
   async #remove(directory: AttemptDirectory): Promise<void> {
