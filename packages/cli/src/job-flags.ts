@@ -10,6 +10,7 @@ import { parseDuration } from "./values/duration.ts";
 import { parseEnvFile } from "./values/env-file.ts";
 import { InvalidValue } from "./values/invalid-value.ts";
 import { parseCpu, parsePair, wholeNumber } from "./values/scalars.ts";
+import { parseSecretRef, type SecretRef } from "./values/secret-ref.ts";
 import { parseSize } from "./values/size.ts";
 
 /** Most retries that a job may ask for; the contract allows 100 attempts. */
@@ -20,6 +21,7 @@ export interface JobFlags {
   readonly name?: string;
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
+  readonly secret?: readonly SecretRef[];
   readonly workdir?: string;
   readonly stdin?: string;
   readonly timeout?: number;
@@ -59,6 +61,11 @@ export function withJobOptions(command: Command): Command {
       collectedBy(text),
     )
     .option("--env-file <file>", "file of NAME=VALUE lines (repeatable)", collectedBy(text))
+    .option(
+      "--secret <name[=form]>",
+      "secret to give it, `as-env` (default) or `as-file` (repeatable)",
+      collectedBy(parseSecretRef),
+    )
     .option(
       "--workdir <folder>",
       "where to run; default: on the local stack this folder, else a private one",
@@ -151,6 +158,7 @@ export async function readJob(
     name: flags.name ?? (isProgram ? "" : basename(words[0] ?? "")),
     work,
     env: await readEnv(flags, context),
+    secrets: [...(flags.secret ?? [])],
     workingDir: flags.workdir ?? "",
     priority: flags.priority ?? 0,
     labels: Object.fromEntries(flags.label ?? []),

@@ -133,6 +133,7 @@ export const jobFileSchema = z
       .exactOptional(),
     secrets: z
       .array(z.strictObject({ name: z.string(), form: word(SecretForm).exactOptional() }))
+      .meta({ description: "Secrets to give it, each as a variable (env, default) or a file." })
       .exactOptional(),
     resources: resources.exactOptional(),
     constraints: z

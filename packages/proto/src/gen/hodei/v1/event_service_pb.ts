@@ -32,7 +32,7 @@ export type Event = Message<"hodei.v1.Event"> & {
   tenantId: string;
 
   /**
-   * `job` or `worker`.
+   * `job`, `worker` or `secret`.
    *
    * @generated from field: string subject_type = 3;
    */
