@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -15,7 +16,7 @@ import {
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { JobSpecSchema } from "@hodei/proto/hodei/v1/job";
-import { LogGap } from "@hodei/proto/hodei/v1/log_service";
+import { LogGap, LogStream } from "@hodei/proto/hodei/v1/log_service";
 import {
   type AttemptFinished,
   type AttemptRef,
@@ -34,6 +35,9 @@ export class ServedAttempt {
   readonly ref: Pick<AttemptRef, "jobId" | "attempt" | "leaseToken">;
   readonly spec: MessageInitShape<typeof JobSpecSchema>;
   #log: Buffer[] = [];
+  /** Turned off, the log is only counted and hashed: for logs that memory should not hold. */
+  isKept = true;
+  readonly hash = createHash("sha256");
   /** Where it ends, counting what is missing. */
   endOffset = 0;
   /** Bytes that the worker left out, by reason, and how many gaps there were. */
@@ -70,26 +74,30 @@ export class ServedAttempt {
       return;
     }
     const plain = compression === LogCompression.ZSTD ? zstdDecompressSync(data) : data;
-    const fresh: Buffer[] = [];
     let position = Number(offset);
     let start = 0;
     for (const { stream, length, gap } of segments) {
-      const skip = Math.max(0, this.endOffset - position);
-      const isMissing = gap !== LogGap.UNSPECIFIED;
-      if (skip < length && isMissing) this.#miss(gap, length - skip);
-      if (skip < length && !isMissing) {
-        const bytes = Buffer.from(plain.subarray(start + skip, start + length));
-        (stream === 1 ? this.stdout : this.stderr).push(bytes);
-        fresh.push(bytes);
-      }
+      const skip = Math.min(length, Math.max(0, this.endOffset - position));
       position += length;
-      start += isMissing ? 0 : length;
       this.endOffset = Math.max(this.endOffset, position);
+      if (gap !== LogGap.UNSPECIFIED) {
+        this.#miss(gap, length - skip);
+        continue;
+      }
+      this.#keep(stream, Buffer.from(plain.subarray(start + skip, start + length)));
+      start += length;
     }
-    this.#log.push(...fresh);
+  }
+
+  #keep(stream: LogStream, bytes: Buffer): void {
+    this.hash.update(bytes);
+    if (!this.isKept) return;
+    (stream === LogStream.STDOUT ? this.stdout : this.stderr).push(bytes);
+    this.#log.push(bytes);
   }
 
   #miss(gap: LogGap, lengthBytes: number): void {
+    if (lengthBytes === 0) return;
     this.missing[gap === LogGap.LIMIT ? "limit" : "dropped"] += lengthBytes;
     this.missing.gapCount += 1;
   }
