@@ -1,7 +1,8 @@
 import type { Row } from "./row.ts";
 import { createJob } from "./rows/create-job.ts";
+import { redact } from "./rows/redact.ts";
 import { shortJobs } from "./rows/short-jobs.ts";
 import { submitStart } from "./rows/submit-start.ts";
 
 /** Everything that is measured, in the order in which it runs. */
-export const ROWS: readonly Row[] = [submitStart, shortJobs, createJob];
+export const ROWS: readonly Row[] = [submitStart, shortJobs, createJob, redact];

@@ -8,9 +8,14 @@ export const MIN_MASKED_LINE_BYTES = 8;
 /** Shannon entropy of a text, in bits, below which it is a run of one or two characters such as `------`. */
 const MIN_MASKED_BITS = 8;
 
+/** How much of a text is looked at first: more adds bits and takes none away. */
+const ENTROPY_SAMPLE_BYTES = 64;
+
 /** Whether `text` is long and varied enough to be masked wherever it occurs. */
 export function isMaskable(text: Uint8Array): boolean {
-  return text.length >= MIN_MASKED_BYTES && entropyBits(text) >= MIN_MASKED_BITS;
+  if (text.length < MIN_MASKED_BYTES) return false;
+  const sample = text.subarray(0, ENTROPY_SAMPLE_BYTES);
+  return entropyBits(sample) >= MIN_MASKED_BITS || entropyBits(text) >= MIN_MASKED_BITS;
 }
 
 /** `value` without white space at its ends: a text that contains the value contains this, whatever was trimmed. */
