@@ -22,7 +22,7 @@ export async function fetchSecrets(
   refs: readonly SecretRef[],
 ): Promise<FetchedSecrets> {
   if (refs.length === 0) return { kind: "found", values: [] };
-  const names = refs.map(({ name }) => name);
+  const names = [...new Set(refs.map(({ name }) => name))];
   let found: ReadonlyMap<string, Uint8Array>;
   try {
     found = await secrets.getValues(tenantId, names);
