@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { isMaskable } from "@hodei/domain";
 import fc from "fast-check";
@@ -82,6 +83,19 @@ describe("base64 of a longer text shows nothing of the secret but bits of its ne
           assert.ok(tail.length <= (after === 0 ? 0 : encoded.length - endChar));
         });
       }
+    }
+  }
+});
+
+test("base64 in lines shows a few characters of a secret, whatever stands before it", () => {
+  const secret = randomBytes(300).toString("base64");
+  for (let before = 0; before < 60; before += 1) {
+    for (const lineBytes of [64, 76]) {
+      const text = Buffer.from("x".repeat(before) + secret + "y".repeat(7)).toString("base64");
+      const lines = text.match(new RegExp(`.{1,${lineBytes}}`, "g"))?.join("\n") ?? "";
+      const shown = redact(secret, lines).replaceAll(/\*{3}|\n/g, "");
+      const othersBytes = Math.ceil((before * 4) / 3) + Math.ceil((7 * 4) / 3) + "==".length;
+      assert.ok(shown.length <= othersBytes + 2 * 12, `${before} before: ${shown}`);
     }
   }
 });

@@ -1,5 +1,5 @@
 import { isMaskable, isMaskableLine, linesOf, trimBlank } from "@hodei/domain";
-import { base64Forms, toUrlAlphabet } from "./base64.ts";
+import { base64Forms, base64Pieces, toUrlAlphabet } from "./base64.ts";
 import { hexForms, jsonForms, lineEndForms, shellForms, urlForms } from "./encodings.ts";
 
 /**
@@ -7,8 +7,11 @@ import { hexForms, jsonForms, lineEndForms, shellForms, urlForms } from "./encod
  * side by side, and what is held back of a stream stays short.
  */
 const MAX_NEEDLE_BYTES = 1_024;
-/** Larger values are not looked for percent-encoded: no common server takes a URL as long as this. */
-const MAX_URL_BYTES = 8 * 1024;
+/**
+ * Larger values are not looked for percent-encoded, for no common server takes such a URL, nor in every way in which a
+ * longer text breaks base64 into lines, which needs twice as many bytes as all else.
+ */
+const MAX_SMALL_BYTES = 8 * 1024;
 /** Characters of a line of base64: OpenSSL and PEM; coreutils and MIME. */
 const BASE64_LINE_BYTES = [64, 76];
 /** Characters of a line of `xxd -p`. */
@@ -21,7 +24,7 @@ const HEX_LINE_BYTES = 60;
  *
  * Left out is what is too short or too plain to be masked, see `isMaskable`. Not found is a value that is printed in
  * parts of its lines, compressed, encrypted or twice encoded (JSON in JSON is found), a dump with addresses or spaces,
- * and base64 or hex in lines of which the first begins with something else.
+ * and hex in lines of which the first begins with something else.
  */
 export function needlesOf(value: Uint8Array): Set<string> {
   const needles = new NeedleSet();
@@ -33,7 +36,10 @@ export function needlesOf(value: Uint8Array): Set<string> {
     for (const lineBytes of BASE64_LINE_BYTES) {
       needles.addInLines([base64, toUrlAlphabet(base64)], lineBytes);
     }
-    if (text.length <= MAX_URL_BYTES) needles.add(urlForms(text));
+    if (text.length <= MAX_SMALL_BYTES) {
+      needles.add(urlForms(text));
+      if (base64.length > Math.min(...BASE64_LINE_BYTES)) needles.add(base64Pieces(text));
+    }
     for (const line of linesOf(text).filter(isMaskableLine)) needles.add(textForms(line));
   }
   return needles.texts;
