@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
+import { constrainedMemory } from "node:process";
 import { PlatformError } from "@hodei/domain";
 import { z } from "zod";
 
@@ -100,9 +101,11 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
 /** What one local worker can hold when the settings do not say. */
 export function localWorkerCapacity(config: ServerConfig) {
   const share = Math.max(1, config.localWorkersMax);
+  // Without a control group's limit it is 0, or beyond every machine.
+  const memoryBytes = Math.min(totalmem(), constrainedMemory() || totalmem());
   return {
     cpuMillis:
       config.localWorkerCpuMillis ?? Math.max(1_000, (availableParallelism() * 1_000) / share),
-    memoryBytes: config.localWorkerMemoryBytes ?? Math.floor(totalmem() / share),
+    memoryBytes: config.localWorkerMemoryBytes ?? Math.floor(memoryBytes / share),
   };
 }

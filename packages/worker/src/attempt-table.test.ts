@@ -19,14 +19,16 @@ function setUp(attemptMaxBytes = 16_000_000) {
   const clock = new VirtualClock();
   const { startAttempt, runs } = scriptedStart();
   const log = pino({ level: "silent" });
+  const machine: { obstacle: string | undefined } = { obstacle: undefined };
   const table = new AttemptTable({
     clock,
     log,
     startAttempt,
     batchLimits: LIMITS,
+    findObstacle: () => machine.obstacle,
     spool: temporarySpool({ attemptMaxBytes }),
   });
-  return { clock, runs, table };
+  return { clock, runs, table, machine };
 }
 
 /** Assigns an attempt and returns it with its run. */
@@ -71,6 +73,23 @@ describe("assignment", () => {
     table.assign(newRef(), TRUE);
     assert.deepEqual(typesOf(say(table)), ["attempt_refused", "attempt_refused"]);
     assert.equal(runs.length, 1);
+  });
+
+  test("is refused while something keeps the machine from it", () => {
+    const { table, runs, machine } = setUp();
+    const { ref } = assign(table, runs);
+    machine.obstacle = "no disk";
+    table.assign(ref, TRUE);
+    const late = newRef();
+    table.assign(late, TRUE);
+    const started = { type: "attempt_started", ref };
+    assert.deepEqual(say(table), [
+      { type: "attempt_refused", ref: late, message: "no disk" },
+      started,
+    ]);
+    machine.obstacle = undefined;
+    table.assign(late, TRUE);
+    assert.deepEqual(say(table), [{ type: "attempt_started", ref: late }]);
   });
 
   test("is refused when 1,000 are held", () => {

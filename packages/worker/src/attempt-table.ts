@@ -8,7 +8,10 @@ const MAX_HELD = 1_000;
 /** Refusals not yet sent; the oldest is dropped then, and its job returns to waiting by the server's own time-out. */
 const MAX_REFUSALS = 1_000;
 
-export type AttemptTableDeps = Omit<HeldAttemptDeps, "onChange">;
+export interface AttemptTableDeps extends Omit<HeldAttemptDeps, "onChange"> {
+  /** What keeps the machine from new attempts now, for people. */
+  readonly findObstacle: () => string | undefined;
+}
 
 /**
  * The attempts this worker holds, and what is to be said about them. Knows nothing of sockets: a session calls it for
@@ -55,7 +58,7 @@ export class AttemptTable {
     return this.#held.size === 0 && this.#abandoned.size === 0;
   }
 
-  /** Starts the attempt, or says again that it is here; refuses it when draining or full. */
+  /** Starts the attempt, or says again that it is here; refuses it when draining, full or kept from it. */
   assign(ref: AttemptRef, spec: AttemptSpec): void {
     const held = this.#held.get(keyOf(ref));
     if (held?.ref.leaseToken === ref.leaseToken) {
@@ -204,7 +207,7 @@ export class AttemptTable {
     if (held !== undefined) return "the attempt is held under another lease";
     if (this.#isDraining) return "the worker is leaving";
     if (this.#held.size >= MAX_HELD) return `the worker holds ${MAX_HELD} attempts`;
-    return undefined;
+    return this.#deps.findObstacle();
   }
 
   #refuse(ref: AttemptRef, message: string): void {

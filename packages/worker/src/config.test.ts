@@ -18,6 +18,8 @@ test("everything but the server has a default", () => {
     logBatchBytes: 65_536,
     logSpoolAttemptBytes: 67_108_864,
     logSpoolBytes: 1_073_741_824,
+    minFreeDiskBytes: 268_435_456,
+    metricsTtlMs: 35_000,
   });
 });
 

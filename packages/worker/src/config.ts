@@ -63,6 +63,13 @@ const schema = z
       .min(65_536)
       .max(1024 * GIB)
       .default(GIB),
+    /** With less free disk than this in `stateDir`, the worker takes no new attempts. Default: 256 MiB. */
+    minFreeDiskBytes: z
+      .int()
+      .min(0)
+      .default(256 * MIB),
+    /** How old a measurement of the machine may be before a heartbeat has a new one made. Default: 35 s. */
+    metricsTtlMs: millis.default(35_000),
   })
   .refine((c) => c.joinToken === undefined || c.joinTokenFile === undefined, {
     path: ["joinToken"],

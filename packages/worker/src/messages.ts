@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type AttemptRef,
   type Capacity,
@@ -34,6 +34,7 @@ import {
 } from "@hodei/proto/hodei/v1/worker_service";
 import type { AttemptSpec } from "./attempt-run.ts";
 import type { AttemptMessage } from "./held-attempt.ts";
+import type { MachineMeasurement } from "./metrics/machine-metrics.ts";
 import type { AttemptSecret } from "./secrets/deliver-secrets.ts";
 
 /** Bound of the contract on texts for people; the rest is cut off. */
@@ -51,10 +52,11 @@ export function helloRequest(facts: WorkerFacts, attempts: readonly AttemptRef[]
 export interface HeartbeatFacts {
   readonly capacity: Capacity;
   readonly runningAttempts: number;
-  readonly load: readonly number[];
-  readonly memoryAvailableBytes: number;
+  /** `undefined`: nothing yet. */
+  readonly measured: MachineMeasurement | undefined;
   /** Since the worker started. */
   readonly droppedLogBytes: number;
+  readonly eventLoopDelayMs: number;
 }
 
 export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
@@ -64,12 +66,27 @@ export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
       value: {
         capacity: toProtoCapacity(facts.capacity),
         runningAttempts: facts.runningAttempts,
-        load: [...facts.load],
-        memoryAvailableBytes: BigInt(facts.memoryAvailableBytes),
+        ...(facts.measured && toProtoMeasurement(facts.measured)),
         droppedLogBytes: BigInt(facts.droppedLogBytes),
+        eventLoopDelay: durationFromMs(Math.round(facts.eventLoopDelayMs)),
       },
     },
   });
+}
+
+function toProtoMeasurement(measured: MachineMeasurement) {
+  return {
+    cpuUtilization: measured.cpuUtilization,
+    load: [...measured.load],
+    memoryAvailableBytes: BigInt(measured.memoryAvailableBytes),
+    disks: measured.disks.map(({ mount, totalBytes, freeBytes }) => ({
+      mount,
+      totalBytes: BigInt(totalBytes),
+      freeBytes: BigInt(freeBytes),
+    })),
+    networkReceivedBytes: BigInt(measured.networkReceivedBytes),
+    networkSentBytes: BigInt(measured.networkSentBytes),
+  };
 }
 
 export function goingAwayRequest(): SessionRequest {

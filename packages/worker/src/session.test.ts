@@ -39,6 +39,7 @@ function setUp(serve: Served) {
     log,
     startAttempt,
     batchLimits,
+    findObstacle: () => undefined,
     spool: temporarySpool(),
   });
   const counts = { closed: 0, drained: 0 };
@@ -48,7 +49,8 @@ function setUp(serve: Served) {
       counts.closed += 1;
     },
   } as unknown as Connection;
-  const host = new Host({ stateDir: tmpdir(), labels: {} });
+  const limits = { minFreeDiskBytes: 0, metricsTtlMs: 0 };
+  const host = new Host({ clock, log }, { stateDir: tmpdir(), labels: {}, ...limits });
   const onDrain = (): void => {
     counts.drained += 1;
   };

@@ -36,14 +36,18 @@ export async function startWorker(
   signal: AbortSignal,
 ): Promise<RunningWorker> {
   const directory = await holdStateDirectory(deps, config.stateDir);
+  const host = new Host(deps, config);
+  const release = (): Promise<void> => {
+    host.stop();
+    return directory.release();
+  };
   try {
     const pipes = new PipePool(join(config.stateDir, "pipes"));
-    const host = new Host(config);
-    await Promise.all([pipes.start(), host.sampleDisk()]);
+    await Promise.all([pipes.start(), host.start()]);
     const identity = await obtainIdentity(deps, config, signal);
     const spool = openSpool(deps, config);
     const memory = await openMemory(deps, config);
-    const attempts = createTable(deps, config, { pipes, spool, memory });
+    const attempts = createTable(deps, config, { host, pipes, spool, memory });
     attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
@@ -54,11 +58,10 @@ export async function startWorker(
       onDrain: () => worker.drain(),
     });
     const { drainTimeoutMs } = config;
-    const release = (): Promise<void> => directory.release();
     const worker = new Worker({ ...deps, attempts, sessions, drainTimeoutMs, release });
     return worker;
   } catch (error) {
-    await directory.release();
+    await release();
     throw error;
   }
 }
@@ -77,13 +80,17 @@ function openMemory({ hostEnv }: StartWorkerDeps, config: WorkerConfig): Promise
   return MemoryFolders.open(config.stateDir, ["/dev/shm", hostEnv.XDG_RUNTIME_DIR ?? ""]);
 }
 
+interface TableParts {
+  readonly host: Host;
+  readonly pipes: PipePool;
+  readonly spool: Spool;
+  readonly memory: MemoryFolders;
+}
+
 function createTable(
   deps: StartWorkerDeps,
   config: WorkerConfig,
-  {
-    spool,
-    ...parts
-  }: { readonly pipes: PipePool; readonly spool: Spool; readonly memory: MemoryFolders },
+  { host, spool, ...parts }: TableParts,
 ): AttemptTable {
   return new AttemptTable({
     ...deps,
@@ -97,6 +104,7 @@ function createTable(
       sizeBytes: config.logBatchBytes,
       intervalMs: config.logBatchIntervalMs,
     },
+    findObstacle: () => (host.isDiskLow ? "the worker's disk is almost full" : undefined),
     spool,
   });
 }
