@@ -82,7 +82,7 @@ export interface MasterKey {
 export const secretFileVariable = (name: string): string => `${name}_FILE`;
 
 /** What is wrong with a name, or `undefined`. It has to do as the name of a variable and of a file. */
-export function secretNameViolation(name: string): string | undefined {
+function secretNameViolation(name: string): string | undefined {
   if (name.length > MAX_NAME_LENGTH || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     return `a secret's name has letters, digits and _, no digit first, ${MAX_NAME_LENGTH} characters at most`;
   }
