@@ -1,6 +1,7 @@
 import { basename, resolve } from "node:path";
+import { LogOverflow } from "@hodei/proto/hodei/v1/job";
 import { durationFromMs, type JobSpecInit } from "@hodei/sdk";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CommandContext, Connection } from "./context.ts";
 import { collectedBy, parsedBy } from "./define-command.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -32,6 +33,8 @@ export interface JobFlags {
   readonly priority?: number;
   readonly cpu?: number;
   readonly memory?: number;
+  readonly logLimit?: number;
+  readonly logOverflow?: "drop" | "block";
   readonly interpreter?: string;
   readonly idempotencyKey?: string;
 }
@@ -113,6 +116,13 @@ function withTermOptions(command: Command): Command {
       parsedBy(parseCpu),
     )
     .option("--memory <size>", "memory to set aside, such as 512MiB", parsedBy(parseSize))
+    .option("--log-limit <size>", "log of one attempt, at most; default: 1GiB", parsedBy(parseSize))
+    .addOption(
+      new Option(
+        "--log-overflow <what>",
+        "when output comes faster than it can be stored: drop some, or block the job; default: drop",
+      ).choices(["drop", "block"]),
+    )
     .option(
       "--interpreter <program>",
       "runs a script that has no #! line; default: bash",
@@ -124,6 +134,8 @@ function withTermOptions(command: Command): Command {
       parsedBy(text),
     );
 }
+
+const LOG_OVERFLOWS = { drop: LogOverflow.DROP, block: LogOverflow.BLOCK } as const;
 
 /** An option whose value was forgotten would swallow the `--` behind it. */
 function text(value: string): string {
@@ -164,10 +176,18 @@ export async function readJob(
     labels: Object.fromEntries(flags.label ?? []),
     timeouts,
     resources,
+    logPolicy: logPolicyOf(flags),
     ...(retries === undefined ? {} : { retryPolicy: { maxAttempts: retries + 1 } }),
     ...(stdin === undefined ? {} : { stdin: await readInput(stdin, context, INPUT_MAX_BYTES) }),
   };
   return { spec, idempotencyKey: flags.idempotencyKey ?? "" };
+}
+
+function logPolicyOf({ logLimit, logOverflow }: JobFlags) {
+  return defined({
+    maxBytes: logLimit === undefined ? undefined : BigInt(logLimit),
+    overflow: logOverflow && LOG_OVERFLOWS[logOverflow],
+  });
 }
 
 /** The local stack runs jobs on this machine as this user, so there they start where the user is. */

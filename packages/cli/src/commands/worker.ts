@@ -14,6 +14,8 @@ interface Flags {
   readonly cpu?: number;
   readonly memory?: number;
   readonly drainTimeout?: number;
+  readonly logSpoolAttemptSize?: number;
+  readonly logSpoolSize?: number;
   readonly logLevel?: string;
 }
 
@@ -38,6 +40,16 @@ export function define(context: CommandContext): Command {
       "how long attempts may go on after SIGTERM; default: 30s",
       parsedBy(parseDuration),
     )
+    .option(
+      "--log-spool-size <size>",
+      "disk for log that is not stored yet; default: 1GiB",
+      parsedBy(parseSize),
+    )
+    .option(
+      "--log-spool-attempt-size <size>",
+      "the same for one attempt; default: 64MiB",
+      parsedBy(parseSize),
+    )
     .option("--log-level <level>", "debug, info, warn, error; default: info")
     .action((flags: Flags) => runInThisProcess(flags, context));
 }
@@ -53,6 +65,8 @@ async function runInThisProcess(flags: Flags, context: CommandContext): Promise<
     cpuMillis: cpu,
     memoryBytes: memory,
     drainTimeoutMs: drainTimeout,
+    logSpoolBytes: flags.logSpoolSize,
+    logSpoolAttemptBytes: flags.logSpoolAttemptSize,
     logLevel: logLevel as "info" | undefined,
   });
 }

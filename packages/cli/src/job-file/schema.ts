@@ -1,4 +1,4 @@
-import { ConstraintOperator, ExitReason, SecretForm } from "@hodei/proto/hodei/v1/job";
+import { ConstraintOperator, ExitReason, LogOverflow, SecretForm } from "@hodei/proto/hodei/v1/job";
 import { durationFromMs, timestampFromDate } from "@hodei/sdk";
 import { z } from "zod";
 import { enumValue, enumWords } from "../output/enum-word.ts";
@@ -182,6 +182,15 @@ export const jobFileSchema = z
         logs: duration("How long logs are kept.").exactOptional(),
         job: duration("How long the job is kept.").exactOptional(),
       })
+      .exactOptional(),
+    logPolicy: z
+      .strictObject({
+        maxBytes: size(
+          "Of one attempt's log; the rest is left out. Default: 1 GiB.",
+        ).exactOptional(),
+        overflow: word(LogOverflow).exactOptional(),
+      })
+      .meta({ description: "What becomes of output that is too much or too fast: drop or block." })
       .exactOptional(),
   })
   .meta({

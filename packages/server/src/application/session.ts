@@ -53,7 +53,7 @@ export class Session {
       case "going_away":
         return this.#track(this.#drain());
       case "log_batch":
-        return this.#queue(message.batch.ref, () => this.#appendLog(message.batch));
+        return this.#queueLog(message.batch);
       case "attempt_finished":
         return this.#queue(message.report.ref, () => this.#finish(message.report));
       case "attempt_started":
@@ -73,9 +73,24 @@ export class Session {
     this.#deps.log.info("session_closed", { workerId, message });
   }
 
-  async #queue(ref: AttemptRef, work: () => Promise<void>): Promise<void> {
+  /**
+   * Batches go to the store as they come: it keeps their order, and those that wait for it share a commit. What comes
+   * after them, such as the result, waits for all of them.
+   */
+  #queueLog(batch: LogBatch): Promise<void> {
+    const appended = this.#appendLog(batch);
+    return this.#chain(batch.ref, async (previous) => {
+      await Promise.all([previous, appended]);
+    });
+  }
+
+  #queue(ref: AttemptRef, work: () => Promise<void>): Promise<void> {
+    return this.#chain(ref, (previous) => previous.then(work));
+  }
+
+  async #chain(ref: AttemptRef, follow: (previous: Promise<void>) => Promise<void>): Promise<void> {
     const previous = this.#chains.get(ref.leaseToken) ?? Promise.resolve();
-    const next = previous.then(work);
+    const next = follow(previous);
     this.#chains.set(ref.leaseToken, next);
     await this.#track(next);
     const clean = () => {

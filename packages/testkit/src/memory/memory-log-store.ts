@@ -37,10 +37,10 @@ export class MemoryLogStore implements LogStore {
   }
 
   async read({ jobId, attempt, offset, maxBytes, stream }: LogRange): Promise<LogPage> {
-    const end = await this.durableOffset(jobId, attempt);
+    const stored = this.#chunks(jobId, attempt);
     const chunks: LogChunk[] = [];
     let room = Math.max(1, maxBytes);
-    for (const chunk of this.#chunks(jobId, attempt)) {
+    for (const chunk of stored) {
       if (chunkEnd(chunk) <= offset || (stream !== null && chunk.stream !== stream)) continue;
       const kept = cut(chunk, offset);
       const data = kept.data.slice(0, room);
@@ -48,7 +48,7 @@ export class MemoryLogStore implements LogStore {
       room -= data.length;
       if (room === 0) return { chunks, nextOffset: kept.offset + data.length };
     }
-    return { chunks, nextOffset: Math.max(offset, end) };
+    return { chunks, nextOffset: Math.max(offset, endOf(stored)) };
   }
 
   async durableOffset(jobId: JobId, attempt: number): Promise<number> {
