@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, realpath, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { platform } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "@hodei/domain";
@@ -50,17 +50,35 @@ async function clearAttempts(stateDir: string, log: Logger): Promise<void> {
  */
 async function lockDirectory(stateDir: string): Promise<HeldDirectory> {
   if (platform() !== "linux") return { release: async () => {} };
-  const name = createHash("sha256")
-    .update(await realpath(stateDir))
-    .digest("hex");
+  const path = lockPath(await stateDirectoryId(stateDir));
   const server = createServer((socket) => socket.destroy()).unref();
   try {
-    await listen(server, `\0hodei-worker-${name}`);
+    await listen(server, path);
   } catch (cause) {
     throw taken(stateDir, cause);
   }
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
+
+/** Tells a state directory from all others of the machine; 64 hexadecimal digits. */
+export async function stateDirectoryId(stateDir: string): Promise<string> {
+  return createHash("sha256")
+    .update(await realpath(stateDir))
+    .digest("hex");
+}
+
+/** Whether a worker of this network namespace, whose sockets these are, runs on the state directory with this id. */
+export function isStateDirectoryHeld(id: string): Promise<boolean> {
+  const socket = connect(lockPath(id));
+  return new Promise((resolve) => {
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+  }).then((isHeld) => {
+    socket.destroy();
+    return isHeld === true;
+  });
+}
+
+const lockPath = (id: string): string => `\0hodei-worker-${id}`;
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -8,6 +8,7 @@ import type { Environment } from "../src/attempt-environment.ts";
 import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts";
 import { systemClock } from "../src/clock.ts";
 import { PipePool } from "../src/pipe-pool.ts";
+import { ProcessTable } from "../src/processes/process-table.ts";
 import { createStartAttempt } from "../src/run-attempt.ts";
 import { MemoryFolders } from "../src/secrets/memory-folders.ts";
 
@@ -25,6 +26,10 @@ export function specOf(
     secrets: [],
     runMs: null,
     graceMs: 10_000,
+    cpuMillis: 1000,
+    memoryBytes: 0,
+    keepBackground: false,
+    isolation: { privateHome: false },
     logPolicy: { maxBytes: Number.POSITIVE_INFINITY, overflow: "drop" },
     ...parts,
   };
@@ -67,26 +72,33 @@ export interface Started {
 export class AttemptFixture {
   readonly root: string;
   readonly attemptsPath: string;
+  /** How often an attempt could not be ended. */
+  unkillableCount = 0;
   readonly #pipes: PipePool;
   readonly #hostEnv: Environment;
   readonly #memory: MemoryFolders;
+  readonly #memoryRoot: string;
 
-  private constructor(root: string, hostEnv: Environment, memory: MemoryFolders) {
+  private constructor(
+    root: string,
+    hostEnv: Environment,
+    memory: { readonly folders: MemoryFolders; readonly root: string },
+  ) {
     this.#hostEnv = hostEnv;
-    this.#memory = memory;
+    this.#memory = memory.folders;
+    this.#memoryRoot = memory.root;
     this.root = root;
     this.attemptsPath = join(root, "attempts");
     this.#pipes = new PipePool(join(root, "pipes"));
   }
 
-  /** `hostEnv`: the environment of the worker. `memoryRoots`: where secret files may lie. */
-  static async create(
-    hostEnv: Environment,
-    memoryRoots: readonly string[] = ["/dev/shm"],
-  ): Promise<AttemptFixture> {
+  /** `hostEnv`: the environment of the worker. `memory`: the folder in memory in which secret files may lie. */
+  static async create(hostEnv: Environment, memory = "/dev/shm"): Promise<AttemptFixture> {
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
-    const memory = await MemoryFolders.open(root, memoryRoots);
-    const fixture = new AttemptFixture(root, hostEnv, memory);
+    // A folder of its own, where no worker that starts meanwhile tidies up.
+    const memoryRoot = await mkdtemp(join(memory, "hodei-worker-test-"));
+    const folders = await MemoryFolders.open(root, [memoryRoot]);
+    const fixture = new AttemptFixture(root, hostEnv, { folders, root: memoryRoot });
     await mkdir(fixture.attemptsPath);
     await fixture.#pipes.start();
     return fixture;
@@ -94,6 +106,7 @@ export class AttemptFixture {
 
   async remove(): Promise<void> {
     await rm(this.root, { recursive: true, force: true });
+    await rm(this.#memoryRoot, { recursive: true, force: true });
   }
 
   start(spec: AttemptSpec): Started {
@@ -104,7 +117,11 @@ export class AttemptFixture {
       pipes: this.#pipes,
       memory: this.#memory,
       hostEnv: this.#hostEnv,
+      processes: new ProcessTable(),
       attemptsPath: this.attemptsPath,
+      onUnkillable: () => {
+        this.unkillableCount += 1;
+      },
     });
     const ref = newRef();
     const run = startAttempt(ref, spec, {

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { SecretForm } from "@hodei/domain";
 import { waitFor } from "@hodei/testkit";
+import { pino } from "pino";
 import { AttemptFixture, specOf } from "../../test/attempt-fixture.ts";
+import { holdStateDirectory } from "../state-directory.ts";
 import type { AttemptSecret } from "./deliver-secrets.ts";
 import { MemoryFolders } from "./memory-folders.ts";
 
@@ -95,7 +98,7 @@ suite("a secret as a file", () => {
       'stat -c "%a %n" "$A_FILE"; stat -c %a "$HODEI_SECRETS_DIR"; stat -f -c %T "$A_FILE"; cmp "$A_FILE" <(printf "$B") && echo same';
     const finished = await run(script, secret("A", VALUE, "file"), secret("B", VALUE));
     const [file = "", folder, type, same] = text(finished).split("\n");
-    assert.match(file, /^400 \/dev\/shm\/hodei-[0-9a-f]{16}-\w+\/A$/);
+    assert.match(file, /^400 \/dev\/shm\/.*\/hodei-secrets-\d+-[0-9a-f]{64}-\w+\/A$/);
     assert.deepEqual([folder, type, same], ["700", "tmpfs", "same"]);
     await assert.rejects(readdir(file.slice(4).replace(/\/A$/, "")), { code: "ENOENT" });
   });
@@ -120,7 +123,7 @@ suite("a secret as a file", () => {
   });
 
   test("is refused where there is no memory to put it", async () => {
-    const other = await AttemptFixture.create({ PATH: process.env.PATH }, [tmpdir(), "/nowhere"]);
+    const other = await AttemptFixture.create({ PATH: process.env.PATH }, tmpdir());
     try {
       const secrets = [secret("A", VALUE, "file")];
       const { outcome } = await other.run(specOf("echo ran", { secrets }));
@@ -131,18 +134,23 @@ suite("a secret as a file", () => {
     }
   });
 
-  test("that a killed worker left is removed by the next one on its state directory", async () => {
-    const stateDir = await mkdtemp(join(tmpdir(), "hodei-state-"));
-    const otherDir = await mkdtemp(join(tmpdir(), "hodei-state-"));
-    const open = (dir: string) => MemoryFolders.open(dir, ["/dev/shm"]);
-    const left = await (await open(stateDir)).create([{ name: "A", value: Buffer.from("x") }]);
-    const others = await open(otherDir);
-    const kept = await others.create([{ name: "A", value: Buffer.from("y") }]);
-    await open(stateDir);
-    await assert.rejects(readdir(left), { code: "ENOENT" });
-    assert.deepEqual(await readdir(kept), ["A"]);
-    await others.remove(kept);
-    await Promise.all([stateDir, otherDir].map((dir) => rm(dir, { recursive: true })));
+  test("that a killed worker left is removed by the next one, those of workers that run are not", async () => {
+    const memory = await mkdtemp("/dev/shm/hodei-worker-test-");
+    const roots = [join(memory, "not-there"), memory];
+    const stateDirs = await Promise.all([1, 2, 3].map(() => mkdtemp(join(tmpdir(), "hodei-"))));
+    const [own = "", , alive = ""] = stateDirs;
+    const lock = await holdStateDirectory({ log: pino({ level: "silent" }) }, alive);
+    const workers = await Promise.all(stateDirs.map((path) => MemoryFolders.open(path, roots)));
+    const secrets = [{ name: "A", value: Buffer.from("x") }];
+    const left = await Promise.all(workers.map((worker) => worker.create(secrets)));
+    const areLeft = () => left.map((path) => existsSync(join(path, "A")));
+    assert.deepEqual(areLeft(), [true, true, true]);
+    await MemoryFolders.open(own, roots);
+    assert.deepEqual(areLeft(), [false, false, true]);
+    await lock.release();
+    await MemoryFolders.open(own, roots);
+    assert.deepEqual(areLeft(), [false, false, false]);
+    for (const path of [memory, ...stateDirs]) await rm(path, { recursive: true });
   });
 });
 
