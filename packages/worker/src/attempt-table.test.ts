@@ -9,7 +9,7 @@ import { type ScriptedRun, scriptedStart } from "../test/scripted-run.ts";
 import { temporarySpool } from "../test/temporary-spool.ts";
 import { VirtualClock } from "../test/virtual-clock.ts";
 import { AttemptTable } from "./attempt-table.ts";
-import { type AttemptMessage, RESEND_AFTER_MS } from "./held-attempt.ts";
+import { type AttemptMessage, OVERFLOW_WAIT_MS, RESEND_AFTER_MS } from "./held-attempt.ts";
 
 const COMPLETED = outcomeOf("completed", "");
 const LIMITS = { segmentCount: 10, sizeBytes: 1_000, intervalMs: 250 };
@@ -112,7 +112,7 @@ describe("result", () => {
     table.ackLog({ ref, offset: 2 });
     assert.deepEqual(say(table), []);
     table.ackLog({ ref, offset: 3 });
-    const report = { ref, outcome: COMPLETED, logBytes: 3, processesLeft: 0 };
+    const report = { ref, outcome: COMPLETED, logBytes: 3, processesLeft: 0, usage: null };
     assert.deepEqual(say(table), [{ type: "attempt_finished", report }]);
     assert.equal(table.isEmpty, false);
     table.ackResult(ref, true);
@@ -176,6 +176,59 @@ describe("ends asked for", () => {
     await ended;
     stop.abort();
     await stopped;
+  });
+});
+
+describe("a full spool", () => {
+  const block = specOf(["true"], {
+    logPolicy: { maxBytes: Number.POSITIVE_INFINITY, overflow: "block" },
+  });
+
+  test("with overflow block, it is waited for without end", () => {
+    const { clock, table, runs } = setUp(1_000);
+    table.assign(newRef(), block);
+    runs[0]?.write("stdout", Buffer.alloc(2_000));
+    clock.advance(OVERFLOW_WAIT_MS * 1_000);
+    assert.equal(runs[0]?.isReading, false);
+    assert.equal(table.droppedLogBytes, 0);
+  });
+
+  test("with overflow drop, acks in time cost nothing", () => {
+    const { clock, table, runs } = setUp(1_000);
+    const { ref, run } = assign(table, runs);
+    run.write("stdout", Buffer.alloc(2_000));
+    assert.equal(run.isReading, false);
+    clock.advance(OVERFLOW_WAIT_MS - 1);
+    say(table);
+    table.ackLog({ ref, offset: 2_000 });
+    assert.equal(run.isReading, true);
+    clock.advance(OVERFLOW_WAIT_MS);
+    run.write("stdout", Buffer.alloc(100));
+    assert.equal(table.droppedLogBytes, 0);
+  });
+
+  test("with overflow drop, output is left out after the wait, until there is room", () => {
+    const { clock, table, runs } = setUp(1_000);
+    const { ref, run } = assign(table, runs);
+    run.write("stdout", Buffer.alloc(2_000));
+    clock.advance(OVERFLOW_WAIT_MS);
+    assert.equal(run.isReading, true);
+    run.write("stdout", Buffer.alloc(500));
+    assert.equal(run.isReading, true);
+    assert.equal(table.droppedLogBytes, 500);
+    say(table);
+    table.ackLog({ ref, offset: 2_000 });
+    run.write("stdout", Buffer.from("kept"));
+    clock.advance(LIMITS.intervalMs);
+    const [message] = say(table);
+    assert.ok(message?.type === "log_batch");
+    assert.deepEqual(
+      message.batch.segments.map(({ gap, lengthBytes }) => [gap, lengthBytes]),
+      [
+        ["dropped", 500],
+        [null, 4],
+      ],
+    );
   });
 });
 
