@@ -49,6 +49,8 @@ export const logs: Row = {
       await database.connect();
       const client = stack.connect();
       try {
+        // The worker is there when it has run a job.
+        await follow(client);
         return await measure(() => sample({ stack, client, database }), link, signal);
       } finally {
         await database.end();
