@@ -4,7 +4,7 @@
  */
 export const MIN_MASKED_BYTES = 6;
 /** The same for a single line of a longer value, which more often is an ordinary word. */
-export const MIN_MASKED_LINE_BYTES = 8;
+const MIN_MASKED_LINE_BYTES = 8;
 /** Shannon entropy of a text, in bits, below which it is a run of one or two characters such as `------`. */
 const MIN_MASKED_BITS = 8;
 
