@@ -195,18 +195,22 @@ create table subscription (
   cursor text not null
 ) with (fillfactor = 10);
 
--- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0.
+-- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0. Where bytes are missing the row
+-- counts them, so its lengths may be beyond an integer.
 create table log_chunk (
   job_id uuid not null,
   attempt integer not null,
   byte_offset bigint not null,
   tenant_id text not null,
-  length_bytes integer not null constraint log_chunk_length_check check (length_bytes > 0),
+  length_bytes bigint not null constraint log_chunk_length_check check (length_bytes > 0),
   -- Of these, how many are of standard output: finds the chunks of one stream without reading them.
-  stdout_bytes integer not null constraint log_chunk_stdout_check check (stdout_bytes between 0 and length_bytes),
-  -- [stream, length, milliseconds after at, ...] for each run of bytes; stream is 0 for stdout and 1 for stderr.
+  stdout_bytes bigint not null constraint log_chunk_stdout_check check (stdout_bytes between 0 and length_bytes),
+  -- [kind, length, milliseconds after at, ...] for each run of bytes. Kinds: 0 stdout, 1 stderr; 2 and 3 the same, dropped
+  -- by the worker; 4 and 5 the same, beyond the attempt's limit. data has nothing for what is missing.
   segments json not null,
   at timestamptz not null,
+  -- Of data: 0 none, 1 Zstandard.
+  compression smallint not null constraint log_chunk_compression_check check (compression in (0, 1)),
   data bytea not null,
   primary key (job_id, attempt, byte_offset)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);

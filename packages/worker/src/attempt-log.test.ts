@@ -173,88 +173,103 @@ class Receiver {
   }
 }
 
+/** One log and its receiver, moved step by step. */
+class Conversation {
+  readonly #ref = newRef();
+  readonly #spool = temporarySpool({ attemptMaxBytes: 2_000 });
+  readonly #receiver = new Receiver();
+  readonly #source: Record<LogStream, number[]> = { stdout: [], stderr: [] };
+  #log: AttemptLog;
+  #nowMs = 0;
+  #hasRestarted = false;
+
+  constructor(limitBytes: number) {
+    this.#log = logOn(this.#spool.create(this.#ref), limitBytes).log;
+  }
+
+  append(stream: LogStream, data: Uint8Array, afterMs: number): void {
+    // After a restart nobody reads the attempt's output any more.
+    if (this.#hasRestarted) return;
+    this.#nowMs += afterMs;
+    this.#log.append(stream, data, at(this.#nowMs));
+    this.#source[stream].push(...data);
+    if (this.#log.isFull) this.#log.startDropping();
+  }
+
+  take(maxBytes: number): void {
+    this.#receiver.receive(this.#log, maxBytes);
+  }
+
+  ack(share: number): void {
+    this.#log.ack(Math.floor(this.#receiver.durable * share));
+  }
+
+  rewind(): void {
+    this.#log.rewind();
+  }
+
+  drop(): void {
+    this.#log.startDropping();
+  }
+
+  /** Another worker goes on with what this one has spooled. */
+  async restart(): Promise<void> {
+    this.#log.finish();
+    this.#hasRestarted = true;
+    const [left] = await this.#spool.findLeft();
+    if (left === undefined) return;
+    assert.deepEqual(left.ref, this.#ref);
+    this.#log = logOn(left.spool).log;
+    this.#log.ack(this.#receiver.durable);
+  }
+
+  finish(): void {
+    const log = this.#log;
+    log.finish();
+    while (this.#receiver.receive(log, 100)) assert.ok(log.inFlightBytes > 0);
+    log.ack(this.#receiver.durable);
+    assert.equal(log.isAcked, true);
+    for (const name of ["stdout", "stderr"] as const) {
+      const received = this.#receiver.received[name];
+      const expected = this.#source[name].map((byte, i) => (received[i] === null ? null : byte));
+      assert.deepEqual(received, expected);
+    }
+  }
+}
+
 test("whatever is dropped, taken, acked, rewound and restarted, every byte is there or counted", async () => {
+  type Step = (conversation: Conversation) => void | Promise<void>;
   const stream = fc.constantFrom<LogStream>("stdout", "stderr");
-  const step = fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constant("append" as const),
-        stream,
-        data: fc.uint8Array({ minLength: 1, maxLength: 300 }),
-        afterMs: fc.nat({ max: 300 }),
-      }),
-    },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constant("take" as const),
-        maxBytes: fc.integer({ min: 1, max: 400 }),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({ kind: fc.constant("ack" as const), percent: fc.nat({ max: 100 }) }),
-    },
-    fc.record({ kind: fc.constant("rewind" as const) }),
-    fc.record({ kind: fc.constant("drop" as const) }),
-    fc.record({ kind: fc.constant("restart" as const) }),
+  const data = fc.uint8Array({ minLength: 1, maxLength: 300 });
+  const append = fc.tuple(stream, data, fc.nat({ max: 300 })).map(
+    ([...args]): Step =>
+      (conversation) =>
+        conversation.append(...args),
+  );
+  const take = fc.integer({ min: 1, max: 400 }).map(
+    (maxBytes): Step =>
+      (conversation) =>
+        conversation.take(maxBytes),
+  );
+  const ack = fc.double({ min: 0, max: 1, noNaN: true }).map(
+    (share): Step =>
+      (conversation) =>
+        conversation.ack(share),
+  );
+  const steps = fc.oneof(
+    { weight: 4, arbitrary: append },
+    { weight: 4, arbitrary: take },
+    { weight: 2, arbitrary: ack },
+    fc.constant<Step>((conversation) => conversation.rewind()),
+    fc.constant<Step>((conversation) => conversation.drop()),
+    fc.constant<Step>((conversation) => conversation.restart()),
   );
   const limits = fc.constantFrom(Number.POSITIVE_INFINITY, 2_000, 100);
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), limits, async (steps, limitBytes) => {
-      const spool = temporarySpool({ attemptMaxBytes: 2_000 });
-      const ref = newRef();
-      let { log } = logOn(spool.create(ref), limitBytes);
-      let hasRestarted = false;
-      const source: Record<LogStream, number[]> = { stdout: [], stderr: [] };
-      const receiver = new Receiver();
-      let nowMs = 0;
-      for (const next of steps) {
-        switch (next.kind) {
-          case "append":
-            // After a restart nobody reads the attempt's output any more.
-            if (hasRestarted) break;
-            nowMs += next.afterMs;
-            log.append(next.stream, next.data, at(nowMs));
-            source[next.stream].push(...next.data);
-            if (log.isFull) log.startDropping();
-            break;
-          case "take":
-            receiver.receive(log, next.maxBytes);
-            break;
-          case "ack":
-            log.ack(Math.floor((receiver.durable * next.percent) / 100));
-            break;
-          case "rewind":
-            log.rewind();
-            break;
-          case "drop":
-            log.startDropping();
-            break;
-          case "restart": {
-            log.finish();
-            hasRestarted = true;
-            const [left] = await spool.findLeft();
-            if (left === undefined) break;
-            assert.deepEqual(left.ref, ref);
-            log = logOn(left.spool).log;
-            log.ack(receiver.durable);
-            log.rewind();
-            break;
-          }
-        }
-      }
-      log.finish();
-      while (receiver.receive(log, 100)) assert.ok(log.inFlightBytes > 0);
-      log.ack(receiver.durable);
-      assert.equal(log.isAcked, true);
-      for (const name of ["stdout", "stderr"] as const) {
-        const expected = source[name].map((byte, i) =>
-          receiver.received[name][i] === null ? null : byte,
-        );
-        assert.deepEqual(receiver.received[name], expected);
-      }
+    fc.asyncProperty(fc.array(steps, { maxLength: 60 }), limits, async (history, limitBytes) => {
+      const conversation = new Conversation(limitBytes);
+      for (const step of history) await step(conversation);
+      conversation.finish();
     }),
     { numRuns: 150 },
   );

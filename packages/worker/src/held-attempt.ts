@@ -31,7 +31,7 @@ export const RESEND_AFTER_MS = 10_000;
  * Log bytes of one attempt that are sent and not acked, at most; the rest waits in the spool. Keeps the connection and
  * the server free for others, and little has to be sent again after a reconnect.
  */
-const MAX_IN_FLIGHT_BYTES = 1024 * 1024;
+const MAX_IN_FLIGHT_BYTES = 2 * 1024 * 1024;
 /**
  * How long a command whose spool is full waits for room before its output is left out (overflow `drop`). A server that
  * takes log at all makes room within this, so only an outage or a very slow network costs output.

@@ -14,7 +14,7 @@ import type { Principal } from "./principal.ts";
 import { isOver } from "./read-logs.ts";
 
 /** Bytes read from the store at a time: what one tail holds in memory. */
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 512 * 1024;
 /** A lossy tail that is further behind than the first goes on at the second, counted back from the end. */
 const LAG_BYTES_MAX = 8 * 1024 * 1024;
 const LAG_BYTES_KEPT = 256 * 1024;
@@ -59,8 +59,10 @@ export async function* tailLogs(
     let position = await startOf(deps, principal, input);
     while (!stop.aborted) {
       // Asked before reading: what is over now has all of its log stored.
-      const job = await findOwnJob(deps, principal, jobId);
-      const over = await isOver(deps, jobId, position.attempt);
+      const [job, over] = await Promise.all([
+        findOwnJob(deps, principal, jobId),
+        isOver(deps, jobId, position.attempt),
+      ]);
       const { attempt, offset } = position;
       const { chunks, nextOffset } = await readOn(deps, input, position);
       if (chunks.length > 0) yield { attempt, chunks };

@@ -31,13 +31,10 @@ export function testWholeLog(open: Open): void {
         const ref = refOf(await attempt());
         const source = new Source(ref, parts);
         let store = logs;
-        for (const { from, sizes, order, reopened, isTogether, isCompressed } of trips) {
-          if (reopened) store = reopen();
-          const sent = source.batches(Math.floor(from * source.length), sizes);
-          const batches = arrange(isCompressed ? sent.map(compressed) : sent, order);
+        for (const trip of trips) {
+          if (trip.reopened) store = reopen();
           const before = await store.durableOffset(ref.jobId, ref.attempt);
-          if (isTogether) await store.append(batches);
-          else await Promise.all(batches.map((batch) => store.append([batch])));
+          await send(store, source, trip);
           assert.ok((await store.durableOffset(ref.jobId, ref.attempt)) >= before);
         }
         await resend(store, source);
@@ -51,7 +48,26 @@ export function testWholeLog(open: Open): void {
   });
 }
 
-function arrange(batches: readonly LogBatch[], order: "kept" | "reversed" | "doubled") {
+interface Trip {
+  readonly from: number;
+  readonly sizes: readonly number[];
+  readonly order: "kept" | "reversed" | "doubled";
+  readonly isTogether: boolean;
+  readonly isCompressed: boolean;
+}
+
+async function send(
+  store: LogStore,
+  source: Source,
+  { from, sizes, order, isTogether, isCompressed }: Trip,
+): Promise<void> {
+  const sent = source.batches(Math.floor(from * source.length), sizes);
+  const batches = arrange(isCompressed ? sent.map(compressed) : sent, order);
+  if (isTogether) await store.append(batches);
+  else await Promise.all(batches.map((batch) => store.append([batch])));
+}
+
+function arrange(batches: readonly LogBatch[], order: Trip["order"]) {
   if (order === "kept") return batches;
   return order === "reversed" ? batches.toReversed() : [...batches, ...batches];
 }
