@@ -6,6 +6,7 @@ export {
   type AttemptState,
   applyAttemptEvent,
   isAttemptOver,
+  type Usage,
 } from "./attempt.ts";
 export type { Clock, Random, StopSignal } from "./clock.ts";
 export type { Component } from "./component.ts";
@@ -68,9 +69,11 @@ export {
   createJobSpec,
   DEFAULT_CPU_MILLIS,
   DEFAULT_GRACE_MS,
+  DEFAULT_ISOLATION,
   DEFAULT_LOG_POLICY,
   INTERPRETERS,
   type InputFile,
+  type Isolation,
   type JobSpec,
   type LogOverflow,
   type LogPolicy,

@@ -76,6 +76,15 @@ export interface LogPolicy {
 /** For a spec that does not say. The limit: one runaway attempt does not fill the server's disk. */
 export const DEFAULT_LOG_POLICY: LogPolicy = { maxBytes: 1024 * 1024 * 1024, overflow: "drop" };
 
+/** What an attempt shares with its worker's machine. */
+export interface Isolation {
+  /** `HOME` is a folder of the attempt, removed with it. */
+  readonly privateHome: boolean;
+}
+
+/** For a spec that does not say. */
+export const DEFAULT_ISOLATION: Isolation = { privateHome: false };
+
 /** What to run and under which terms; immutable. Absent parts of a request have been given their defaults. */
 export interface JobSpec {
   readonly name: string;
@@ -97,6 +106,9 @@ export interface JobSpec {
   /** `null`: at once. */
   readonly notBefore: Date | null;
   readonly logPolicy: LogPolicy;
+  /** Processes that outlive the command are left alone and reported; else they are ended. */
+  readonly keepBackground: boolean;
+  readonly isolation: Isolation;
 }
 
 /** Interpreters that may be named without a path. */
@@ -127,6 +139,8 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     retryPolicy: DEFAULT_RETRY_POLICY,
     notBefore: null,
     logPolicy: DEFAULT_LOG_POLICY,
+    keepBackground: false,
+    isolation: DEFAULT_ISOLATION,
     ...parts,
   };
 }

@@ -1,4 +1,4 @@
-import type { AttemptRef } from "./attempt.ts";
+import type { AttemptRef, Usage } from "./attempt.ts";
 import type { Outcome } from "./exit-reasons.ts";
 import type { WorkerId } from "./ids.ts";
 import type { JobSpec } from "./job-spec.ts";
@@ -18,6 +18,8 @@ export interface AttemptReport {
   readonly outcome: Outcome;
   readonly logBytes: number;
   readonly processesLeft: number;
+  /** `null` where the worker could not measure it. */
+  readonly usage: Usage | null;
 }
 
 /** What a worker says after its hello. */

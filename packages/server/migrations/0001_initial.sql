@@ -104,6 +104,11 @@ create table attempt (
   outcome_message text,
   log_bytes bigint not null,
   processes_left integer not null,
+  -- What it used; null where that is not known.
+  cpu_ms bigint,
+  peak_memory_bytes bigint,
+  read_bytes bigint,
+  written_bytes bigint,
   primary key (job_id, number)
 ) with (
   fillfactor = 70,

@@ -17,6 +17,7 @@ import {
   type RetryPolicy,
   type Script,
   type SecretRef,
+  type Usage,
   type WorkerEvent,
   type WorkerFacts,
   type WorkerId,
@@ -153,6 +154,8 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
       maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
       overflow: fc.constantFrom("drop", "block"),
     }),
+    keepBackground: fc.boolean(),
+    isolation: record({ privateHome: fc.boolean() }),
   });
 
 function withoutReservedNames(env: Record<string, string>): Record<string, string> {
@@ -190,6 +193,14 @@ export const anyJobEvent = (): Arbitrary<JobEvent> =>
   );
 
 /** Every kind of event an attempt can have, legal in its state or not. */
+const anyUsage = (): Arbitrary<Usage> =>
+  record({
+    cpuMs: fc.nat(),
+    peakMemoryBytes: fc.nat(),
+    readBytes: fc.nat(),
+    writtenBytes: fc.nat(),
+  });
+
 export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
   fc.oneof(
     record({ type: fc.constant("started" as const), at: anyDate() }),
@@ -205,6 +216,7 @@ export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
       outcome: anyOutcome(),
       logBytes: fc.nat(),
       processesLeft: fc.nat({ max: 10 }),
+      usage: fc.option(anyUsage()),
     }),
   );
 

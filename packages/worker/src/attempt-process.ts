@@ -8,7 +8,6 @@ import { type AttemptCommand, findShebang } from "./attempt-command.ts";
 import { AttemptFailure } from "./attempt-failure.ts";
 import { errnoOf } from "./errno.ts";
 import type { OutputPipes, PipePool } from "./pipe-pool.ts";
-import { ProcessGroup } from "./process-group.ts";
 import { requireProgram } from "./require-program.ts";
 import { PRELUDE_FD, withPrelude } from "./secrets/prelude.ts";
 
@@ -32,7 +31,7 @@ export interface ProcessExit {
 
 /** The first process of an attempt, leader of its own session and group. */
 export interface AttemptProcess {
-  readonly group: ProcessGroup;
+  readonly pid: number;
   /** Never rejects. */
   readonly exited: Promise<ProcessExit>;
   /** Descriptors of its output, to be closed by the caller. */
@@ -92,7 +91,7 @@ async function spawnProcess(launch: Launch, pipes: OutputPipes): Promise<Attempt
   if (child.pid === undefined) return await failure.promise;
   if (preludeInput !== undefined) sendToPrelude(child, preludeInput);
   return {
-    group: new ProcessGroup(child.pid),
+    pid: child.pid,
     exited,
     stdoutFd: pipes.stdout.readFd,
     stderrFd: pipes.stderr.readFd,

@@ -5,8 +5,10 @@ import {
   type LogStream,
   type Outcome,
   outcomeOf,
+  type Requirements,
   type Script,
   type Timeouts,
+  type Usage,
 } from "@hodei/domain";
 import type { AttemptSecret } from "./secrets/deliver-secrets.ts";
 
@@ -20,6 +22,8 @@ export interface UnsupportedWork {
 /** What of a job spec the worker acts on. */
 export interface AttemptSpec
   extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files" | "logPolicy">,
+    Pick<JobSpec, "keepBackground" | "isolation">,
+    Pick<Requirements, "cpuMillis" | "memoryBytes">,
     Pick<Timeouts, "runMs" | "graceMs"> {
   readonly work: Command | Script | UnsupportedWork;
   /** Zeroed when the process has been given them. */
@@ -35,8 +39,10 @@ export interface AttemptOutput {
 /** How an attempt ended, seen from its processes. */
 export interface AttemptEnd {
   readonly outcome: Outcome;
-  /** Processes of the attempt that could not be ended. */
+  /** Processes of the attempt that could not be ended, or that the spec wants to live on. */
   readonly processesLeft: number;
+  /** `null` where it cannot be measured: without a control group. */
+  readonly usage: Usage | null;
 }
 
 /** An attempt under way. */
@@ -62,7 +68,7 @@ export type StartAttempt = (
 export function endedRun(): AttemptRun {
   const outcome = outcomeOf("worker_lost", "The worker that ran the attempt is gone.");
   return {
-    ended: Promise.resolve({ outcome, processesLeft: 0 }),
+    ended: Promise.resolve({ outcome, processesLeft: 0, usage: null }),
     terminate: () => {},
     kill: () => {},
     resumeOutput: () => {},

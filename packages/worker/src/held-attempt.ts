@@ -117,11 +117,11 @@ export class HeldAttempt {
 
   /** Resolves with the report once the processes have ended. */
   async ended(): Promise<AttemptReport> {
-    const { outcome, processesLeft } = await this.#run.ended;
+    const { outcome, processesLeft, usage } = await this.#run.ended;
     if (this.#report !== undefined) return this.#report;
     this.#stopWaiting?.();
     if (!this.#isAbandoned) this.#log.finish();
-    this.#report = { ref: this.ref, outcome, logBytes: this.#log.endOffset, processesLeft };
+    this.#report = { ref: this.ref, outcome, logBytes: this.#log.endOffset, processesLeft, usage };
     if (!this.#isAbandoned) this.#saveReport(this.#report);
     this.#deps.onChange();
     return this.#report;
@@ -239,7 +239,7 @@ export class HeldAttempt {
   #reportLost(): AttemptReport {
     const message = "The worker was restarted, and nobody saw the attempt end.";
     const outcome = outcomeOf("worker_lost", message);
-    return { ref: this.ref, outcome, logBytes: this.#log.endOffset, processesLeft: 0 };
+    return { ref: this.ref, outcome, logBytes: this.#log.endOffset, processesLeft: 0, usage: null };
   }
 
   #saveReport(report: AttemptReport): void {

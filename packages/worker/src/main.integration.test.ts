@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { ExitReason } from "@hodei/proto/hodei/v1/job";
 import { waitFor } from "@hodei/testkit";
+import { isAlive } from "../test/is-alive.ts";
 import { TestServer } from "../test/test-server.ts";
 
 const PROGRAM = `
@@ -135,4 +136,21 @@ test("wrong settings are told, all at once", async () => {
   assert.deepEqual(await once(worker, "exit"), [9, null]);
   assert.match(stderr(), /HODEI_WORKER_LOG_LEVEL/);
   assert.match(stderr(), /HODEI_WORKER_SERVER_URL/);
+});
+
+test("killed and restarted, it ends what its attempts left running before it takes new ones", async () => {
+  const { worker } = startProcess(joining());
+  await waitFor(() => server.session?.heartbeatCount, { timeoutMs: 20_000 });
+  const content = `trap '' TERM; setsid nohup sleep 1000 >/dev/null & echo $!; env -i sleep 1001 & echo $!; echo ready; wait`;
+  const attempt = server.assign({ work: { case: "script", value: { content } } });
+  await waitFor(() => attempt.log.includes("ready"));
+  const pids = (attempt.log.toString().match(/^\d+$/gm) ?? []).map(Number);
+  assert.equal(pids.length, 2);
+  worker.kill("SIGKILL");
+  await once(worker, "exit");
+  assert.ok(pids.every(isAlive));
+  const { stderr } = startProcess(joining());
+  await waitFor(() => stderr().includes("worker.started"), { timeoutMs: 20_000 });
+  assert.ok(!pids.some(isAlive));
+  assert.match(stderr(), /"event":"worker.leftovers_removed","attempts":1,"processesEnded":[1-9]/);
 });

@@ -14,6 +14,7 @@ function finishedWith(reason: Reason, message = "") {
     outcome: outcomeOf(reason, message),
     logBytes: 7,
     processesLeft: 1,
+    usage: { cpuMs: 1500, peakMemoryBytes: 4096, readBytes: 0, writtenBytes: 7 },
   };
   const request = attemptRequest({ type: "attempt_finished", report });
   assert.equal(request.message.case, "attemptFinished");
@@ -39,6 +40,7 @@ test("an exit code of 0 is there, none is not", () => {
     outcome: { reason: "completed", exitCode: 0, signal: null, message: "" } as const,
     logBytes: 0,
     processesLeft: 0,
+    usage: null,
   };
   const request = attemptRequest({ type: "attempt_finished", report });
   assert.equal(

@@ -3,6 +3,7 @@ import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobu
 import {
   type AttemptRef,
   type Capacity,
+  DEFAULT_CPU_MILLIS,
   DEFAULT_GRACE_MS,
   type LogCompression as DomainLogCompression,
   type LogGap as DomainLogGap,
@@ -14,6 +15,7 @@ import {
   type Outcome,
   PlatformError,
   parseJobId,
+  type Usage,
   type WorkerFacts,
 } from "@hodei/domain";
 import {
@@ -109,7 +111,7 @@ export function attemptRequest(message: AttemptMessage): SessionRequest {
     case "log_batch":
       return logBatchRequest(message.batch);
     case "attempt_finished": {
-      const { ref, outcome, logBytes, processesLeft } = message.report;
+      const { ref, outcome, logBytes, processesLeft, usage } = message.report;
       return create(SessionRequestSchema, {
         message: {
           case: "attemptFinished",
@@ -118,6 +120,7 @@ export function attemptRequest(message: AttemptMessage): SessionRequest {
             outcome: toProtoOutcome(outcome),
             logBytes: BigInt(logBytes),
             processesLeft,
+            ...(usage !== null && { usage: toProtoUsage(usage) }),
           },
         },
       });
@@ -160,6 +163,10 @@ export function fromProtoSpec(
     runMs: timeouts?.run === undefined ? null : durationMs(timeouts.run),
     graceMs: timeouts?.grace === undefined ? DEFAULT_GRACE_MS : durationMs(timeouts.grace),
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
+    keepBackground: spec.keepBackground,
+    cpuMillis: spec.resources?.cpuMillis || DEFAULT_CPU_MILLIS,
+    memoryBytes: Number(spec.resources?.memoryBytes ?? 0n),
+    isolation: { privateHome: spec.isolation?.privateHome ?? false },
   };
 }
 
@@ -235,6 +242,15 @@ function toProtoOutcome({ reason, exitCode, signal, message }: Outcome) {
     ...(exitCode !== null && { exitCode }),
     signal: signal ?? "",
     message: cut(message),
+  };
+}
+
+function toProtoUsage({ cpuMs, peakMemoryBytes, readBytes, writtenBytes }: Usage) {
+  return {
+    cpuTime: durationFromMs(cpuMs),
+    peakMemoryBytes: BigInt(peakMemoryBytes),
+    readBytes: BigInt(readBytes),
+    writtenBytes: BigInt(writtenBytes),
   };
 }
 

@@ -35,7 +35,7 @@ export function withRedaction(startAttempt: StartAttempt): StartAttempt {
 
 function neverStarted({ outcome }: AttemptFailure): AttemptRun {
   return {
-    ended: Promise.resolve({ outcome, processesLeft: 0 }),
+    ended: Promise.resolve({ outcome, processesLeft: 0, usage: null }),
     terminate: () => {},
     kill: () => {},
     resumeOutput: () => {},

@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { basename, join } from "node:path";
 import { type AttemptRef, type Outcome, outcomeOf } from "@hodei/domain";
 import type { Logger } from "pino";
 import { toCommand } from "./attempt-command.ts";
@@ -27,16 +28,18 @@ import type {
 import { startDeadline, type WorkerClock } from "./clock.ts";
 import { OutputReader } from "./output-reader.ts";
 import type { PipePool } from "./pipe-pool.ts";
+import type { ProcessTable } from "./processes/process-table.ts";
+import { ProcessTree } from "./processes/process-tree.ts";
 import { withRedaction } from "./redacted-attempt.ts";
 import { type Delivery, deliverSecrets, forgetSecrets } from "./secrets/deliver-secrets.ts";
 import type { MemoryFolders } from "./secrets/memory-folders.ts";
 
-/** How long processes may take to vanish after SIGKILL before the attempt is called unkillable. */
+/** How long processes are killed, again and again, before what is left of the attempt is called unkillable. */
 const KILL_WAIT_MS = 2_000;
 /** How long output is still read after the last process that can be found has ended. */
 const OUTPUT_WAIT_MS = 2_000;
-/** The kernel tells nobody when a process that is not its child ends, so the group is looked at this often. */
-const GROUP_POLL_MS = 25;
+/** The kernel tells nobody when a process that is not its child ends, so the tree is looked at this often. */
+const TREE_POLL_MS = 25;
 
 export interface RunAttemptDeps {
   readonly clock: WorkerClock;
@@ -46,13 +49,16 @@ export interface RunAttemptDeps {
   readonly hostEnv: Environment;
   /** For secrets that come as files. */
   readonly memory: Pick<MemoryFolders, "create" | "remove">;
+  readonly processes: Pick<ProcessTable, "scan">;
   /** Where private directories are made. */
   readonly attemptsPath: string;
+  /** SIGKILL did not end every process of an attempt: the machine is not fit for others. */
+  readonly onUnkillable: () => void;
 }
 
 /**
- * Runs attempts as processes of this machine: private directory, clean environment, own session, process group. What they
- * say comes without their secrets.
+ * Runs attempts as processes of this machine: private directory, clean environment, own session. None of their
+ * processes outlives them, unless the spec wants it. What they say comes without their secrets.
  */
 export function createStartAttempt(deps: RunAttemptDeps): StartAttempt {
   return withRedaction((ref, spec, output) => new ProcessRun(deps, ref, spec, output));
@@ -64,13 +70,14 @@ class ProcessRun implements AttemptRun {
   readonly #ref: AttemptRef;
   readonly #spec: AttemptSpec;
   readonly #output: AttemptOutput;
-  /** While its group can be signalled. */
-  #process: AttemptProcess | undefined;
+  /** While it may be signalled. */
+  #tree: ProcessTree | undefined;
   #reader: OutputReader | undefined;
   #delivery: Delivery | undefined;
   /** Set once somebody wants the attempt to end. */
   #wanted: Outcome | undefined;
   #isKillWanted = false;
+  #killing: Promise<void> | undefined;
   #hasGivenUp = false;
   /** Resolves when SIGKILL did not help. */
   readonly #gaveUp = Promise.withResolvers<undefined>();
@@ -87,13 +94,13 @@ class ProcessRun implements AttemptRun {
   terminate(outcome: Outcome): void {
     if (this.#wanted !== undefined) return;
     this.#wanted = outcome;
-    if (this.#process !== undefined) this.#startGrace(this.#process);
+    if (this.#tree !== undefined) this.#startGrace(this.#tree);
   }
 
   kill(): void {
     this.#wanted ??= outcomeOf("worker_lost", "The worker gave the attempt up.");
     this.#isKillWanted = true;
-    if (this.#process !== undefined) this.#sendKill(this.#process);
+    if (this.#tree !== undefined) this.#startKill(this.#tree);
   }
 
   resumeOutput(): void {
@@ -102,34 +109,39 @@ class ProcessRun implements AttemptRun {
 
   async #run(): Promise<AttemptEnd> {
     const { jobId, attempt } = this.#ref;
-    const directory = attemptDirectory(join(this.#deps.attemptsPath, `${jobId}-${attempt}`));
+    // The random part: nobody can take another attempt's processes for his own, nor his own for another's.
+    const name = `${jobId}-${attempt}-${randomBytes(8).toString("hex")}`;
+    const directory = attemptDirectory(join(this.#deps.attemptsPath, name));
     try {
       const launch = await this.#prepare(directory);
-      if (this.#wanted !== undefined) return { outcome: this.#wanted, processesLeft: 0 };
-      this.#process = await startProcess(launch, this.#deps.pipes);
-      return await this.#follow(this.#process);
+      if (this.#wanted !== undefined)
+        return { outcome: this.#wanted, processesLeft: 0, usage: null };
+      const process = await startProcess(launch, this.#deps.pipes);
+      return await this.#follow(process, directory);
     } catch (error) {
-      if (error instanceof AttemptFailure) return { outcome: error.outcome, processesLeft: 0 };
+      if (error instanceof AttemptFailure)
+        return { outcome: error.outcome, processesLeft: 0, usage: null };
       this.#deps.log.error({ event: "attempt.failed", jobId, attempt, err: error });
       const message = `The worker failed: ${error instanceof Error ? error.message : String(error)}`;
-      return { outcome: outcomeOf("internal", message), processesLeft: 0 };
+      return { outcome: outcomeOf("internal", message), processesLeft: 0, usage: null };
     } finally {
       for (const cancel of this.#timers) cancel();
       await this.#forgetSecrets();
-      void this.#remove(directory);
+      // What could not be ended is found by its directory's name when the worker starts again.
+      if (!this.#hasGivenUp) void this.#remove(directory);
     }
   }
 
   async #prepare(directory: AttemptDirectory): Promise<Launch> {
-    const { work, workingDir, env: specEnv, stdin, secrets } = this.#spec;
+    const { work, workingDir, env: specEnv, stdin, secrets, isolation } = this.#spec;
     const command = toCommand(work, directory.scriptPath);
     await fillDirectory(directory, this.#spec);
     const cwd = await resolveWorkingDir(directory.workPath, workingDir);
-    const { tmpPath } = directory;
     this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
     forgetSecrets(secrets);
-    const wanted = { ...specEnv, ...this.#delivery?.variables };
-    const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, tmpPath, cwd });
+    const home = isolation.privateHome ? { HOME: directory.homePath } : {};
+    const wanted = { ...home, ...specEnv, ...this.#delivery?.variables };
+    const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, directory, cwd });
     return {
       ...command,
       cwd,
@@ -142,21 +154,26 @@ class ProcessRun implements AttemptRun {
   }
 
   /** From the start of the process to the end of everything. */
-  async #follow(process: AttemptProcess): Promise<AttemptEnd> {
-    const { clock } = this.#deps;
-    const { stdoutFd: stdout, stderrFd: stderr } = process;
+  async #follow(process: AttemptProcess, directory: AttemptDirectory): Promise<AttemptEnd> {
+    const { clock, processes: table } = this.#deps;
+    const { stdoutFd: stdout, stderrFd: stderr, pid: leaderPid } = process;
+    const attemptName = basename(directory.path);
+    const tree = new ProcessTree({ table, leaderPid, attemptName, group: undefined });
     this.#reader = new OutputReader(clock, { stdout, stderr }, this.#output);
-    if (this.#wanted !== undefined) this.#startGrace(process);
+    this.#tree = tree;
+    if (this.#wanted !== undefined) this.#startGrace(tree);
     const cancelTimeout = this.#startTimeout();
     const exit = await Promise.race([process.exited, this.#gaveUp.promise]);
     cancelTimeout();
-    await this.#endStragglers(process);
-    // The group's id may be given to another process from now on.
-    this.#process = undefined;
+    if (exit !== undefined) tree.forgetLeader();
+    await this.#endStragglers(tree);
+    this.#tree = undefined;
     this.#reader.closeAfter(OUTPUT_WAIT_MS);
     await this.#reader.closed;
-    const left = await process.group.listRunning();
-    return { outcome: this.#outcome(exit, left), processesLeft: left.length };
+    // Whoever was still starting a process when the others ended is seen now.
+    const left = await tree.list();
+    if (this.#hasGivenUp) this.#deps.onUnkillable();
+    return { outcome: this.#outcome(exit, left), processesLeft: left.length, usage: null };
   }
 
   /** Counts from the start of the process, in monotonic time. */
@@ -169,35 +186,54 @@ class ProcessRun implements AttemptRun {
   }
 
   /**
-   * Ends what the first process left behind in its group. When the attempt is being terminated the rest has until the
-   * end of the grace; after an end of its own accord there is nothing to wait for.
+   * Ends what the first process left behind. When the attempt is being terminated the rest has until the end of the
+   * grace; after an end of its own accord there is nothing to wait for, and the spec may want the rest to live.
    */
-  async #endStragglers(process: AttemptProcess): Promise<void> {
-    let running = await process.group.listRunning();
-    if (running.length > 0 && this.#wanted === undefined) this.#sendKill(process);
-    while (running.length > 0 && !this.#hasGivenUp) {
-      await this.#deps.clock.sleep(GROUP_POLL_MS);
-      running = await process.group.listRunning();
+  async #endStragglers(tree: ProcessTree): Promise<void> {
+    for (;;) {
+      const running = await tree.list();
+      const isKept = this.#wanted === undefined && this.#spec.keepBackground;
+      if (running.length === 0 || isKept || this.#hasGivenUp) return;
+      if (this.#wanted === undefined) this.#startKill(tree);
+      await this.#deps.clock.sleep(TREE_POLL_MS);
     }
   }
 
-  #startGrace(process: AttemptProcess): void {
+  #startGrace(tree: ProcessTree): void {
     const { graceMs } = this.#spec;
     if (graceMs === 0 || this.#isKillWanted) {
-      this.#sendKill(process);
+      this.#startKill(tree);
       return;
     }
-    process.group.signal("SIGTERM");
-    this.#timers.push(startDeadline(this.#deps.clock, graceMs, () => this.#sendKill(process)));
+    tree.terminate().catch((err) => this.#tellSignalError(err));
+    this.#timers.push(startDeadline(this.#deps.clock, graceMs, () => this.#startKill(tree)));
   }
 
-  #sendKill(process: AttemptProcess): void {
-    process.group.signal("SIGKILL");
-    const giveUp = (): void => {
-      this.#hasGivenUp = true;
-      this.#gaveUp.resolve(undefined);
-    };
-    this.#timers.push(this.#deps.clock.startTimer(KILL_WAIT_MS, giveUp));
+  #startKill(tree: ProcessTree): void {
+    this.#killing ??= this.#killAll(tree)
+      .catch((err) => this.#tellSignalError(err))
+      .finally(() => {
+        this.#killing = undefined;
+      });
+  }
+
+  /** Again each time, since those that were killed may have started others meanwhile. */
+  async #killAll(tree: ProcessTree): Promise<void> {
+    const { clock } = this.#deps;
+    const endsAtMs = clock.monotonicMs() + KILL_WAIT_MS;
+    while ((await tree.kill()) > 0) {
+      if (clock.monotonicMs() >= endsAtMs) {
+        this.#hasGivenUp = true;
+        this.#gaveUp.resolve(undefined);
+        return;
+      }
+      await clock.sleep(TREE_POLL_MS);
+    }
+  }
+
+  #tellSignalError(err: unknown): void {
+    const { jobId, attempt } = this.#ref;
+    this.#deps.log.error({ event: "attempt.signal_failed", jobId, attempt, err });
   }
 
   /** `exit`: `undefined` when the first process would not end. */

@@ -8,6 +8,7 @@ import type { WorkerConfig } from "./config.ts";
 import { openConnection } from "./connection.ts";
 import { Host } from "./host.ts";
 import { PipePool } from "./pipe-pool.ts";
+import { ProcessTable } from "./processes/process-table.ts";
 import { obtainIdentity } from "./register.ts";
 import { createStartAttempt } from "./run-attempt.ts";
 import { MemoryFolders } from "./secrets/memory-folders.ts";
@@ -47,7 +48,8 @@ export async function startWorker(
     const identity = await obtainIdentity(deps, config, signal);
     const spool = openSpool(deps, config);
     const memory = await openMemory(deps, config);
-    const attempts = createTable(deps, config, { host, pipes, spool, memory });
+    const onUnkillable = (): void => worker.drain();
+    const attempts = createTable(deps, config, { host, pipes, spool, memory, onUnkillable });
     attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
@@ -85,6 +87,7 @@ interface TableParts {
   readonly pipes: PipePool;
   readonly spool: Spool;
   readonly memory: MemoryFolders;
+  readonly onUnkillable: () => void;
 }
 
 function createTable(
@@ -97,6 +100,7 @@ function createTable(
     startAttempt: createStartAttempt({
       ...deps,
       ...parts,
+      processes: new ProcessTable(),
       attemptsPath: attemptsPath(config.stateDir),
     }),
     batchLimits: {

@@ -71,6 +71,11 @@ async function endWithoutSecrets(
     const at = clock.now();
     const started = await markStarted(stores, job, at);
     const outcome = outcomeOf("secret_unavailable", message);
-    await endAttempt(stores, started, { outcome, logBytes: 0, processesLeft: 0 }, { at, random });
+    await endAttempt(
+      stores,
+      started,
+      { outcome, logBytes: 0, processesLeft: 0, usage: null },
+      { at, random },
+    );
   });
 }

@@ -184,7 +184,7 @@ export async function running(
 export function finish(ref: AttemptRef, outcome: Outcome, logBytes = 0) {
   return {
     type: "attempt_finished",
-    report: { ref, outcome, logBytes, processesLeft: 0 },
+    report: { ref, outcome, logBytes, processesLeft: 0, usage: null },
   } as const;
 }
 

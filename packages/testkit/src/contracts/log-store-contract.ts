@@ -147,6 +147,7 @@ function testFence(open: Open): void {
       outcome: outcomeOf("worker_lost", ""),
       logBytes: 4,
       processesLeft: 0,
+      usage: null,
     });
     await database.transact(({ attempts }) => attempts.update(over));
     assert.deepEqual(await logs.append([batchOf(ref, 4, ["out:late"])]), [refused]);
@@ -171,6 +172,7 @@ function testFence(open: Open): void {
       outcome: outcomeOf("completed", ""),
       logBytes: 0,
       processesLeft: 0,
+      usage: null,
     });
     const ended = database.transact(async ({ attempts }) => {
       await attempts.update(over);

@@ -1,13 +1,14 @@
-import { DEFAULT_LOG_POLICY, type InputFile, type JobSpec } from "@hodei/domain";
+import { DEFAULT_ISOLATION, DEFAULT_LOG_POLICY, type InputFile, type JobSpec } from "@hodei/domain";
 
 /** A spec in the form in which it is stored: bytes as base64, instants as ISO 8601. */
-export type SpecJson = Omit<JobSpec, "stdin" | "files" | "notBefore" | "logPolicy"> & {
+export type SpecJson = Omit<JobSpec, "stdin" | "files" | "notBefore" | AddedPart> & {
   readonly stdin: string;
   readonly files: readonly (Omit<InputFile, "content"> & { readonly content: string })[];
   readonly notBefore: string | null;
-  /** Absent from what was stored before there was one. */
-  readonly logPolicy?: JobSpec["logPolicy"];
-};
+} & Partial<Pick<JobSpec, AddedPart>>;
+
+/** Absent from what was stored before there were these. */
+type AddedPart = "logPolicy" | "keepBackground" | "isolation";
 
 export function toSpecJson(spec: JobSpec): SpecJson {
   return {
@@ -25,6 +26,8 @@ export function fromSpecJson(json: SpecJson): JobSpec {
     files: json.files.map((file) => ({ ...file, content: fromBase64(file.content) })),
     notBefore: json.notBefore === null ? null : new Date(json.notBefore),
     logPolicy: json.logPolicy ?? DEFAULT_LOG_POLICY,
+    keepBackground: json.keepBackground ?? false,
+    isolation: json.isolation ?? DEFAULT_ISOLATION,
   };
 }
 

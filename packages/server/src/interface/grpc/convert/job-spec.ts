@@ -89,6 +89,8 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
       maxBytes: toProtoUint64(spec.logPolicy.maxBytes),
       overflow: LOG_OVERFLOWS.toProto(spec.logPolicy.overflow),
     },
+    keepBackground: spec.keepBackground,
+    isolation: { ...spec.isolation },
   });
 }
 
@@ -127,6 +129,8 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     retryPolicy: fromProtoRetryPolicy(spec.retryPolicy),
     notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
+    keepBackground: spec.keepBackground,
+    isolation: { privateHome: spec.isolation?.privateHome ?? false },
   });
 }
 

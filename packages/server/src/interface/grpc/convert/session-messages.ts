@@ -18,7 +18,7 @@ import {
   type SessionResponse,
   SessionResponseSchema,
 } from "@hodei/proto/hodei/v1/worker_service";
-import { fromProtoOutcome } from "./job.ts";
+import { fromProtoOutcome, fromProtoUsage } from "./job.ts";
 import { toProtoSpec } from "./job-spec.ts";
 import { fromProtoBatch } from "./log.ts";
 import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
@@ -137,13 +137,14 @@ function fromProtoRef(ref: ProtoAttemptRef | undefined): AttemptRef {
 }
 
 function fromProtoReport(finished: ProtoAttemptFinished): AttemptReport {
-  const { ref, outcome, logBytes, processesLeft } = finished;
+  const { ref, outcome, logBytes, processesLeft, usage } = finished;
   if (outcome === undefined) throw invalid("attempt_finished.outcome: must be given");
   return {
     ref: fromProtoRef(ref),
     outcome: fromProtoOutcome(outcome),
     logBytes: fromProtoUint64("attempt_finished.log_bytes", logBytes),
     processesLeft,
+    usage: usage === undefined ? null : fromProtoUsage("attempt_finished.usage", usage),
   };
 }
 

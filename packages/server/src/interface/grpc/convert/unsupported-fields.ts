@@ -18,8 +18,7 @@ export const UNSUPPORTED_FIELDS: readonly UnsupportedField[] = [
   { field: "deadline", isSet: ({ deadline }) => deadline !== undefined },
   { field: "budget", isSet: ({ budget }) => budget !== undefined },
   { field: "retention", isSet: ({ retention }) => retention !== undefined },
-  { field: "keep_background", isSet: ({ keepBackground }) => keepBackground },
-  { field: "isolation", isSet: ({ isolation }) => isolation !== undefined },
+  { field: "isolation.sandbox", isSet: ({ isolation }) => isolation?.sandbox ?? false },
 ];
 
 /**

@@ -1,0 +1,126 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import process from "node:process";
+import { errnoOf } from "../errno.ts";
+
+/** The variable by which processes of attempts are found; its value is the path of the attempt's directory. */
+export const ATTEMPT_VARIABLE = "HODEI_ATTEMPT_DIR";
+
+/** Processes looked at before the event loop gets its turn: about 1 ms. */
+const SLICE_COUNT = 100;
+
+/** A process as `/proc` shows it. */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly groupId: number;
+  readonly sessionId: number;
+  /** Clock ticks from boot; with the pid it names the process for ever. */
+  readonly startTicks: number;
+  /** Has ended and waits to be collected by its parent. */
+  readonly isZombie: boolean;
+  /** Last part of `HODEI_ATTEMPT_DIR` as it was when the program was started; empty without one. */
+  readonly attemptName: string;
+}
+
+/** Whether processes can be listed: not on macOS, which has no `/proc`. */
+export const hasProcessTable = readStat(process.pid) !== undefined;
+
+/**
+ * The processes of this machine. Everybody who wants to look while a scan is under way shares the next one, so many
+ * attempts that end at once cost no more than one.
+ */
+export class ProcessTable {
+  readonly #oldestTicks: number;
+  #running: Promise<readonly ProcessInfo[]> | undefined;
+  #next: Promise<readonly ProcessInfo[]> | undefined;
+
+  /** `isOlderIncluded`: also processes that began before this one, which no attempt of this worker can have. */
+  constructor({ isOlderIncluded = false }: { isOlderIncluded?: boolean } = {}) {
+    const own = isOlderIncluded ? undefined : readStat(process.pid);
+    this.#oldestTicks = own?.startTicks ?? 0;
+  }
+
+  /** All processes but this one, as they were at some moment after the call. Empty without `/proc`. */
+  scan(): Promise<readonly ProcessInfo[]> {
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+    return this.#next;
+  }
+
+  #start(): Promise<readonly ProcessInfo[]> {
+    this.#running = this.#scan().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #scan(): Promise<readonly ProcessInfo[]> {
+    if (!hasProcessTable) return [];
+    const pids = readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+    const found: ProcessInfo[] = [];
+    for (let at = 0; at < pids.length; at += SLICE_COUNT) {
+      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+      const stats = pids.slice(at, at + SLICE_COUNT).map(readStat);
+      const wanted = stats.filter((stat): stat is ProcessInfo => this.#isWanted(stat));
+      found.push(...(await Promise.all(wanted.map(withAttemptName))));
+    }
+    return found;
+  }
+
+  #isWanted(stat: ProcessInfo | undefined): boolean {
+    if (stat === undefined || stat.pid === process.pid) return false;
+    return stat.startTicks >= this.#oldestTicks;
+  }
+}
+
+/**
+ * Of `/proc/<pid>/stat`, proc_pid_stat(5); `undefined` once the process has gone. Read synchronously: it never waits, and
+ * a turn of the thread pool costs several times as much.
+ */
+function readStat(pid: number): ProcessInfo | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes(errnoOf(error))) return undefined;
+    throw error;
+  }
+  // The second field is the program's name in parentheses and may itself hold blanks and parentheses.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [state, parentPid, groupId, sessionId] = fields;
+  return {
+    pid,
+    parentPid: Number(parentPid),
+    groupId: Number(groupId),
+    sessionId: Number(sessionId),
+    startTicks: Number(fields[19]),
+    isZombie: state === "Z" || state === "X",
+    attemptName: "",
+  };
+}
+
+/** Not synchronously: the kernel may hold a reader up while the process waits for a broken disk. */
+async function withAttemptName(info: ProcessInfo): Promise<ProcessInfo> {
+  if (info.isZombie) return info;
+  try {
+    const environ = await readFile(`/proc/${info.pid}/environ`, "latin1");
+    return { ...info, attemptName: findAttemptName(environ) };
+  } catch {
+    // Gone meanwhile, or another user's; its other signs still count.
+    return info;
+  }
+}
+
+function findAttemptName(environ: string): string {
+  const start = `\0${environ}`.indexOf(`\0${ATTEMPT_VARIABLE}=`);
+  if (start === -1) return "";
+  const [value = ""] = environ.slice(start + ATTEMPT_VARIABLE.length + 1).split("\0", 1);
+  return basename(value);
+}
