@@ -12,6 +12,8 @@ test("everything but the server has a default", () => {
     stateDir: "/state/hodei/worker",
     labels: {},
     drainTimeoutMs: 30_000,
+    attemptPidsMax: 4096,
+    attemptCpu: "share",
     logLevel: "info",
     logBatchEntries: 100,
     logBatchIntervalMs: 250,

@@ -36,6 +36,13 @@ const schema = z
     memoryBytes: z.int().min(MIB).optional(),
     /** How long attempts may go on after SIGTERM. Default: 30 s. */
     drainTimeoutMs: millis.default(30_000),
+    /** Processes and threads of one attempt alive at once, where control groups can be made. Default: 4096. */
+    attemptPidsMax: z.int().min(1).max(4_194_304).default(4096),
+    /**
+     * What an attempt's cores mean: `share`, its part when others want the cores too; `cap`, never more than that. Where
+     * control groups can be made. Default: `share`.
+     */
+    attemptCpu: z.enum(["share", "cap"]).default("share"),
     /** Default: `info`. */
     logLevel: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])

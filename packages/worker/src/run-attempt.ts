@@ -12,12 +12,7 @@ import {
 } from "./attempt-directory.ts";
 import { attemptEnvironment, type Environment } from "./attempt-environment.ts";
 import { AttemptFailure } from "./attempt-failure.ts";
-import {
-  type AttemptProcess,
-  type Launch,
-  type ProcessExit,
-  startProcess,
-} from "./attempt-process.ts";
+import { type AttemptProcess, type Launch, startProcess } from "./attempt-process.ts";
 import type {
   AttemptEnd,
   AttemptOutput,
@@ -26,10 +21,11 @@ import type {
   StartAttempt,
 } from "./attempt-run.ts";
 import { startDeadline, type WorkerClock } from "./clock.ts";
+import type { GroupLimits } from "./control-groups/group-folder.ts";
 import { OutputReader } from "./output-reader.ts";
-import type { PipePool } from "./pipe-pool.ts";
 import type { ProcessTable } from "./processes/process-table.ts";
 import { ProcessTree } from "./processes/process-tree.ts";
+import type { ProcessExit, ShellPool } from "./processes/shell-pool.ts";
 import { withRedaction } from "./redacted-attempt.ts";
 import { type Delivery, deliverSecrets, forgetSecrets } from "./secrets/deliver-secrets.ts";
 import type { MemoryFolders } from "./secrets/memory-folders.ts";
@@ -44,7 +40,9 @@ const TREE_POLL_MS = 25;
 export interface RunAttemptDeps {
   readonly clock: WorkerClock;
   readonly log: Logger;
-  readonly pipes: Pick<PipePool, "take">;
+  readonly shells: Pick<ShellPool, "take">;
+  /** Limits that no spec asks for. */
+  readonly limits: Pick<GroupLimits, "isCpuCapped" | "pidsMax">;
   /** The worker's own environment. */
   readonly hostEnv: Environment;
   /** For secrets that come as files. */
@@ -116,7 +114,9 @@ class ProcessRun implements AttemptRun {
       const launch = await this.#prepare(directory);
       if (this.#wanted !== undefined)
         return { outcome: this.#wanted, processesLeft: 0, usage: null };
-      const process = await startProcess(launch, this.#deps.pipes);
+      const secrets = this.#delivery?.secretVariables ?? [];
+      const process = await startProcess(launch, secrets, this.#deps.shells);
+      forgetSecrets(this.#spec.secrets);
       return await this.#follow(process, directory);
     } catch (error) {
       if (error instanceof AttemptFailure)
@@ -134,11 +134,11 @@ class ProcessRun implements AttemptRun {
 
   async #prepare(directory: AttemptDirectory): Promise<Launch> {
     const { work, workingDir, env: specEnv, stdin, secrets, isolation } = this.#spec;
+    const { cpuMillis, memoryBytes } = this.#spec;
     const command = toCommand(work, directory.scriptPath);
     await fillDirectory(directory, this.#spec);
     const cwd = await resolveWorkingDir(directory.workPath, workingDir);
     this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
-    forgetSecrets(secrets);
     const home = isolation.privateHome ? { HOME: directory.homePath } : {};
     const wanted = { ...home, ...specEnv, ...this.#delivery?.variables };
     const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, directory, cwd });
@@ -149,16 +149,16 @@ class ProcessRun implements AttemptRun {
       stdinPath: stdin.length > 0 ? directory.stdinPath : undefined,
       script:
         work.kind === "script" && command.file === directory.scriptPath ? work.content : undefined,
-      preludeInput: this.#delivery?.input,
+      limits: { ...this.#deps.limits, cpuMillis, memoryBytes: memoryBytes || null },
     };
   }
 
   /** From the start of the process to the end of everything. */
   async #follow(process: AttemptProcess, directory: AttemptDirectory): Promise<AttemptEnd> {
     const { clock, processes: table } = this.#deps;
-    const { stdoutFd: stdout, stderrFd: stderr, pid: leaderPid } = process;
+    const { stdoutFd: stdout, stderrFd: stderr, pid: leaderPid, group } = process;
     const attemptName = basename(directory.path);
-    const tree = new ProcessTree({ table, leaderPid, attemptName, group: undefined });
+    const tree = new ProcessTree({ table, leaderPid, attemptName, group });
     this.#reader = new OutputReader(clock, { stdout, stderr }, this.#output);
     this.#tree = tree;
     if (this.#wanted !== undefined) this.#startGrace(tree);
@@ -173,7 +173,11 @@ class ProcessRun implements AttemptRun {
     // Whoever was still starting a process when the others ended is seen now.
     const left = await tree.list();
     if (this.#hasGivenUp) this.#deps.onUnkillable();
-    return { outcome: this.#outcome(exit, left), processesLeft: left.length, usage: null };
+    const outcome = this.#outcome(exit, left, group?.readOomKillCount() ?? 0);
+    const usage = group?.readUsage() ?? null;
+    if (!this.#hasGivenUp) group?.release(left);
+    group?.remove();
+    return { outcome, processesLeft: left.length, usage };
   }
 
   /** Counts from the start of the process, in monotonic time. */
@@ -237,13 +241,17 @@ class ProcessRun implements AttemptRun {
   }
 
   /** `exit`: `undefined` when the first process would not end. */
-  #outcome(exit: ProcessExit | undefined, left: readonly number[]): Outcome {
+  #outcome(exit: ProcessExit | undefined, left: readonly number[], oomKillCount: number): Outcome {
     if (this.#wanted !== undefined && left.length > 0) {
       const pids = left.slice(0, 20).join(", ");
       return outcomeOf("unkillable", `SIGKILL did not end ${left.length} process(es): ${pids}.`);
     }
     const { exitCode = null, signal = null } = exit ?? {};
     if (this.#wanted !== undefined) return { ...this.#wanted, exitCode, signal };
+    if (exitCode !== 0 && oomKillCount > 0) {
+      const message = `The attempt needed more memory than its limit of ${this.#spec.memoryBytes} bytes.`;
+      return { reason: "oom_killed", exitCode, signal, message };
+    }
     if (signal !== null) {
       return { reason: "signal", exitCode, signal, message: `The process was ended by ${signal}.` };
     }
@@ -255,7 +263,6 @@ class ProcessRun implements AttemptRun {
   /** Nothing of them is left when the end is told. */
   async #forgetSecrets(): Promise<void> {
     forgetSecrets(this.#spec.secrets);
-    this.#delivery?.input.fill(0);
     try {
       await this.#delivery?.remove();
     } catch (err) {

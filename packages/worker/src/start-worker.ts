@@ -6,9 +6,11 @@ import { AttemptTable } from "./attempt-table.ts";
 import type { WorkerClock } from "./clock.ts";
 import type { WorkerConfig } from "./config.ts";
 import { openConnection } from "./connection.ts";
+import { ControlGroups } from "./control-groups/control-groups.ts";
 import { Host } from "./host.ts";
 import { PipePool } from "./pipe-pool.ts";
 import { ProcessTable } from "./processes/process-table.ts";
+import { ShellPool } from "./processes/shell-pool.ts";
 import { obtainIdentity } from "./register.ts";
 import { createStartAttempt } from "./run-attempt.ts";
 import { MemoryFolders } from "./secrets/memory-folders.ts";
@@ -38,18 +40,23 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   const directory = await holdStateDirectory(deps, config.stateDir);
   const host = new Host(deps, config);
-  const release = (): Promise<void> => {
+  const groups = await ControlGroups.open(deps);
+  const pipes = new PipePool(join(config.stateDir, "pipes"));
+  const shells = new ShellPool({ ...deps, pipes, groups });
+  const release = async (): Promise<void> => {
     host.stop();
-    return directory.release();
+    await shells.stop();
+    groups.close();
+    await directory.release();
   };
   try {
-    const pipes = new PipePool(join(config.stateDir, "pipes"));
     await Promise.all([pipes.start(), host.start()]);
+    shells.start();
     const identity = await obtainIdentity(deps, config, signal);
     const spool = openSpool(deps, config);
     const memory = await openMemory(deps, config);
     const onUnkillable = (): void => worker.drain();
-    const attempts = createTable(deps, config, { host, pipes, spool, memory, onUnkillable });
+    const attempts = createTable(deps, config, { host, shells, spool, memory, onUnkillable });
     attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
@@ -84,7 +91,7 @@ function openMemory({ hostEnv }: StartWorkerDeps, config: WorkerConfig): Promise
 
 interface TableParts {
   readonly host: Host;
-  readonly pipes: PipePool;
+  readonly shells: ShellPool;
   readonly spool: Spool;
   readonly memory: MemoryFolders;
   readonly onUnkillable: () => void;
@@ -101,6 +108,7 @@ function createTable(
       ...deps,
       ...parts,
       processes: new ProcessTable(),
+      limits: { isCpuCapped: config.attemptCpu === "cap", pidsMax: config.attemptPidsMax },
       attemptsPath: attemptsPath(config.stateDir),
     }),
     batchLimits: {

@@ -7,8 +7,10 @@ import { pino } from "pino";
 import type { Environment } from "../src/attempt-environment.ts";
 import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts";
 import { systemClock } from "../src/clock.ts";
+import { ControlGroups } from "../src/control-groups/control-groups.ts";
 import { PipePool } from "../src/pipe-pool.ts";
 import { ProcessTable } from "../src/processes/process-table.ts";
+import { ShellPool } from "../src/processes/shell-pool.ts";
 import { createStartAttempt } from "../src/run-attempt.ts";
 import { MemoryFolders } from "../src/secrets/memory-folders.ts";
 
@@ -52,6 +54,8 @@ export function newRef(): AttemptRef {
   return { jobId: randomUUID() as JobId, attempt: 1, leaseToken: randomUUID() as LeaseToken };
 }
 
+const silent = pino({ level: "silent" });
+
 /** What an attempt wrote, and how it ended. */
 export interface Finished extends AttemptEnd {
   readonly stdout: Buffer;
@@ -74,7 +78,11 @@ export class AttemptFixture {
   readonly attemptsPath: string;
   /** How often an attempt could not be ended. */
   unkillableCount = 0;
+  /** Whether attempts have control groups: where the tests run as somebody who may make them. */
+  readonly hasGroups: boolean;
   readonly #pipes: PipePool;
+  readonly #groups: ControlGroups;
+  readonly #shells: ShellPool;
   readonly #hostEnv: Environment;
   readonly #memory: MemoryFolders;
   readonly #memoryRoot: string;
@@ -83,13 +91,17 @@ export class AttemptFixture {
     root: string,
     hostEnv: Environment,
     memory: { readonly folders: MemoryFolders; readonly root: string },
+    groups: ControlGroups,
   ) {
+    this.#groups = groups;
+    this.hasGroups = groups.isUsable;
     this.#hostEnv = hostEnv;
     this.#memory = memory.folders;
     this.#memoryRoot = memory.root;
     this.root = root;
     this.attemptsPath = join(root, "attempts");
     this.#pipes = new PipePool(join(root, "pipes"));
+    this.#shells = new ShellPool({ log: silent, pipes: this.#pipes, groups });
   }
 
   /** `hostEnv`: the environment of the worker. `memory`: the folder in memory in which secret files may lie. */
@@ -98,13 +110,17 @@ export class AttemptFixture {
     // A folder of its own, where no worker that starts meanwhile tidies up.
     const memoryRoot = await mkdtemp(join(memory, "hodei-worker-test-"));
     const folders = await MemoryFolders.open(root, [memoryRoot]);
-    const fixture = new AttemptFixture(root, hostEnv, { folders, root: memoryRoot });
+    const groups = await ControlGroups.open({ log: silent });
+    const fixture = new AttemptFixture(root, hostEnv, { folders, root: memoryRoot }, groups);
     await mkdir(fixture.attemptsPath);
     await fixture.#pipes.start();
+    fixture.#shells.start();
     return fixture;
   }
 
   async remove(): Promise<void> {
+    await this.#shells.stop();
+    this.#groups.close();
     await rm(this.root, { recursive: true, force: true });
     await rm(this.#memoryRoot, { recursive: true, force: true });
   }
@@ -113,8 +129,9 @@ export class AttemptFixture {
     const chunks: { stream: LogStream; bytes: Uint8Array }[] = [];
     const startAttempt = createStartAttempt({
       clock: systemClock,
-      log: pino({ level: "silent" }),
-      pipes: this.#pipes,
+      log: silent,
+      shells: this.#shells,
+      limits: { isCpuCapped: false, pidsMax: 100 },
       memory: this.#memory,
       hostEnv: this.#hostEnv,
       processes: new ProcessTable(),

@@ -27,6 +27,11 @@ export interface ProcessInfo {
 /** Whether processes can be listed: not on macOS, which has no `/proc`. */
 export const hasProcessTable = readStat(process.pid) !== undefined;
 
+/** When the process began; `undefined` if it has gone. */
+export function readStartTicks(pid: number): number | undefined {
+  return readStat(pid)?.startTicks;
+}
+
 /**
  * The processes of this machine. Everybody who wants to look while a scan is under way shares the next one, so many
  * attempts that end at once cost no more than one.
@@ -38,8 +43,7 @@ export class ProcessTable {
 
   /** `isOlderIncluded`: also processes that began before this one, which no attempt of this worker can have. */
   constructor({ isOlderIncluded = false }: { isOlderIncluded?: boolean } = {}) {
-    const own = isOlderIncluded ? undefined : readStat(process.pid);
-    this.#oldestTicks = own?.startTicks ?? 0;
+    this.#oldestTicks = isOlderIncluded ? 0 : (readStartTicks(process.pid) ?? 0);
   }
 
   /** All processes but this one, as they were at some moment after the call. Empty without `/proc`. */

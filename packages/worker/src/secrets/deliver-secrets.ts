@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type SecretForm, secretFileVariable } from "@hodei/domain";
 import { AttemptFailure } from "../attempt-failure.ts";
+import type { Variable } from "../processes/prelude.ts";
 import type { MemoryFolders } from "./memory-folders.ts";
-import { preludeInput } from "./prelude.ts";
 
 /** A secret that an attempt is to get. */
 export interface AttemptSecret {
@@ -16,15 +16,14 @@ export interface AttemptSecret {
 export interface Delivery {
   /** Where the files are; no secrets themselves. */
   readonly variables: Readonly<Record<string, string>>;
-  /** For the prelude of the command; to be zeroed once it was sent. */
-  readonly input: Uint8Array;
+  /** For the prelude of the command. The values are those of the secrets, not copies. */
+  readonly secretVariables: readonly Variable[];
   /** Takes the files away. */
   remove(): Promise<void>;
 }
 
 /**
- * Makes `secrets` ready for a process: those it wants as files are written to memory, the others become the input of the
- * prelude. `undefined` if there are none.
+ * Makes `secrets` ready for a process: those it wants as files are written to memory, the others are for its prelude. `undefined` if there are none.
  * @throws AttemptFailure `secret_unavailable`
  */
 export async function deliverSecrets(
@@ -34,13 +33,13 @@ export async function deliverSecrets(
   if (secrets.length === 0) return undefined;
   const received = secrets.map(requireValue);
   const files = received.filter(({ form }) => form === "file");
-  const input = preludeInput(received.filter(({ form }) => form === "env").map(refuseNul));
-  if (files.length === 0) return { variables: {}, input, remove: async () => {} };
+  const secretVariables = received.filter(({ form }) => form === "env").map(refuseNul);
+  if (files.length === 0) return { variables: {}, secretVariables, remove: async () => {} };
   const path = await folders.create(files);
   const paths = files.map(({ name }) => [secretFileVariable(name), join(path, name)]);
   return {
     variables: { HODEI_SECRETS_DIR: path, ...Object.fromEntries(paths) },
-    input,
+    secretVariables,
     remove: () => folders.remove(path),
   };
 }

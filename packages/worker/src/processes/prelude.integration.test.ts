@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import type { Duplex } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { suite, test } from "node:test";
 import fc from "fast-check";
-import { PRELUDE_FD, preludeInput, withPrelude } from "./prelude.ts";
+import { PRELUDE_FD, preludeCommand, preludeInput, READY, type Variable } from "./prelude.ts";
 
-type Variables = Parameters<typeof preludeInput>[0];
+type Variables = readonly Variable[];
 
 /** What `/bin/sh` may be, as far as it is installed here. */
 const SHELLS = [["/bin/dash"], ["/bin/bash", "--posix"], ["/bin/busybox", "sh"]].filter(
@@ -20,13 +22,16 @@ async function output(
   env: Record<string, string> = {},
 ): Promise<Buffer> {
   const [file, ...rest] = command;
-  const { args } = withPrelude({ file, args: rest });
+  const { args } = preludeCommand([]);
   const child = spawn(program, [...flags, ...args], {
-    env,
+    env: {},
     stdio: ["ignore", "pipe", "inherit", "pipe"],
   });
-  const socket = child.stdio[PRELUDE_FD] as NodeJS.WritableStream;
-  socket.end(preludeInput(variables));
+  const socket = child.stdio[PRELUDE_FD] as Duplex;
+  const [said] = await once(socket, "data");
+  assert.equal(String(said), READY);
+  const become = { file, args: rest, cwd: "/tmp", env, stdinPath: undefined };
+  socket.end(preludeInput(become, variables));
   assert.ok(child.stdout);
   return buffer(child.stdout);
 }
@@ -108,6 +113,35 @@ for (const shell of SHELLS) {
       const script = "ulimit -Hc; ulimit -Sc; test -e /proc/self/fd/3 || echo closed";
       const text = await output(shell, [], ["/bin/sh", "-c", script]);
       assert.equal(text.toString(), "0\n0\nclosed\n");
+    });
+
+    test("hands on variables that the shell has for itself", async () => {
+      const env = {
+        IFS: "x",
+        OPTIND: "many",
+        UID: "me",
+        PS4: "$(exit)",
+        SHLVL: "9",
+        BASH_ENV: "/x",
+      };
+      const found = await environment(shell, [], { ...env, PATH: "/usr/bin", OLDPWD: "/there" });
+      for (const [name, value] of Object.entries(env)) assert.equal(found.get(name), value, name);
+      assert.equal(found.get("OLDPWD"), "/there");
+    });
+
+    test("starts nothing when it is not told all of it", async () => {
+      const command = { file: "echo", args: ["started"], cwd: "/", env: {}, stdinPath: undefined };
+      const input = preludeInput(command, []);
+      for (const length of [0, 10, input.length - 1]) {
+        const child = spawn(shell[0] ?? "", [...shell.slice(1), ...preludeCommand([]).args], {
+          stdio: ["ignore", "pipe", "ignore", "pipe"],
+        });
+        (child.stdio[PRELUDE_FD] as Duplex).resume().end(input.subarray(0, length));
+        assert.ok(child.stdout);
+        const [text, [code]] = await Promise.all([buffer(child.stdout), once(child, "exit")]);
+        assert.equal(text.toString(), "");
+        assert.equal(code, 125);
+      }
     });
 
     test("passes arguments on as they are", async () => {
