@@ -33,6 +33,8 @@ export interface JobFlags {
   readonly priority?: number;
   readonly cpu?: number;
   readonly memory?: number;
+  readonly keepBackground?: true;
+  readonly privateHome?: true;
   readonly logLimit?: number;
   readonly logOverflow?: "drop" | "block";
   readonly interpreter?: string;
@@ -115,7 +117,16 @@ function withTermOptions(command: Command): Command {
       "cores to set aside, such as 2 or 500m; default: 1",
       parsedBy(parseCpu),
     )
-    .option("--memory <size>", "memory to set aside, such as 512MiB", parsedBy(parseSize))
+    .option(
+      "--memory <size>",
+      "memory to set aside, such as 512MiB; the job is ended when it needs more",
+      parsedBy(parseSize),
+    )
+    .option(
+      "--keep-background",
+      "leave processes alone that outlive the command; default: end them",
+    )
+    .option("--private-home", "HOME is a folder of the attempt, removed with it")
     .option("--log-limit <size>", "log of one attempt, at most; default: 1GiB", parsedBy(parseSize))
     .addOption(
       new Option(
@@ -177,6 +188,8 @@ export async function readJob(
     timeouts,
     resources,
     logPolicy: logPolicyOf(flags),
+    keepBackground: flags.keepBackground === true,
+    isolation: { privateHome: flags.privateHome === true },
     ...(retries === undefined ? {} : { retryPolicy: { maxAttempts: retries + 1 } }),
     ...(stdin === undefined ? {} : { stdin: await readInput(stdin, context, INPUT_MAX_BYTES) }),
   };

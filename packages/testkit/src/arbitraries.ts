@@ -150,7 +150,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     }),
     retryPolicy: anyRetryPolicy(),
     notBefore: fc.option(anyDate()),
-    logPolicy: fc.record({
+    logPolicy: record({
       maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
       overflow: fc.constantFrom("drop", "block"),
     }),

@@ -183,6 +183,18 @@ export const jobFileSchema = z
         job: duration("How long the job is kept.").exactOptional(),
       })
       .exactOptional(),
+    keepBackground: z
+      .boolean()
+      .meta({ description: "Leave processes alone that outlive the command. Default: end them." })
+      .exactOptional(),
+    isolation: z
+      .strictObject({
+        privateHome: z
+          .boolean()
+          .meta({ description: "HOME is a folder of the attempt, removed with it." })
+          .exactOptional(),
+      })
+      .exactOptional(),
     logPolicy: z
       .strictObject({
         maxBytes: size(

@@ -79,14 +79,24 @@ suite("what a worker says", () => {
     });
     const outcome = { reason: ExitReason.NON_ZERO_EXIT, exitCode: 7 };
     assert.deepEqual(
-      receive({ case: "attemptFinished", value: { ref: REF, outcome, logBytes: 9n } }),
+      receive({
+        case: "attemptFinished",
+        value: {
+          ref: REF,
+          outcome,
+          logBytes: 9n,
+          processesLeft: 2,
+          usage: { cpuTime: { seconds: 1n, nanos: 500_000_000 }, peakMemoryBytes: 4096n },
+        },
+      }),
       {
         type: "attempt_finished",
         report: {
           ref: REF,
           outcome: { reason: "non_zero_exit", exitCode: 7, signal: null, message: "" },
           logBytes: 9,
-          processesLeft: 0,
+          processesLeft: 2,
+          usage: { cpuMs: 1500, peakMemoryBytes: 4096, readBytes: 0, writtenBytes: 0 },
         },
       },
     );
