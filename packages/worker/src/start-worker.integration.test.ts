@@ -6,8 +6,11 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ExitReason, LogOverflow } from "@hodei/proto/hodei/v1/job";
 import { waitFor } from "@hodei/testkit";
+import { Freezer } from "../test/freezer.ts";
+import { isAlive } from "../test/is-alive.ts";
 import { type ServedAttempt, WORKER_ID } from "../test/test-server.ts";
 import { WorkerFixture } from "../test/worker-fixture.ts";
 
@@ -319,6 +322,31 @@ describe("leaving", () => {
     const { session } = fixture.server;
     await worker.stop();
     assert.equal(session?.received.at(-1)?.message.case, "goingAway");
+  });
+
+  test("a worker that cannot end an attempt says so, and leaves", async (context) => {
+    const freezer = Freezer.open();
+    if (freezer === undefined)
+      return context.skip("needs the freezer of control groups, version 1");
+    const worker = await fixture.startWorker();
+    await connected();
+    const grace = durationFromMs(100);
+    const attempt = fixture.server.assign({ ...bash("echo $$; sleep 1000"), timeouts: { grace } });
+    await waitFor(() => attempt.log.includes("\n"));
+    const pid = Number(attempt.log.toString());
+    try {
+      await freezer.freeze(pid);
+      const { ref } = attempt;
+      fixture.server.session?.send({ case: "cancelAttempt", value: { ref } });
+      const { outcome, processesLeft } = await resultOf(attempt);
+      assert.equal(outcome?.reason, ExitReason.UNKILLABLE);
+      assert.equal(processesLeft, 1);
+      assert.equal(await worker.done, 0);
+    } finally {
+      freezer.thaw();
+      await waitFor(() => !isAlive(pid));
+      freezer.close();
+    }
   });
 
   test("after the drain time-out attempts are terminated, and reported", async () => {

@@ -72,14 +72,19 @@ export interface Started {
   readonly finished: Promise<Finished>;
 }
 
+export interface FixtureOptions {
+  /** The folder in memory in which secret files may lie. */
+  readonly memory?: string;
+  /** As where no control groups can be made. */
+  readonly withoutGroups?: boolean;
+}
+
 /** Runs attempts as the worker does, in a folder of their own. */
 export class AttemptFixture {
   readonly root: string;
   readonly attemptsPath: string;
   /** How often an attempt could not be ended. */
   unkillableCount = 0;
-  /** Whether attempts have control groups: where the tests run as somebody who may make them. */
-  readonly hasGroups: boolean;
   readonly #pipes: PipePool;
   readonly #groups: ControlGroups;
   readonly #shells: ShellPool;
@@ -91,27 +96,31 @@ export class AttemptFixture {
     root: string,
     hostEnv: Environment,
     memory: { readonly folders: MemoryFolders; readonly root: string },
-    groups: ControlGroups,
+    groups: { readonly all: ControlGroups; readonly used: Pick<ControlGroups, "create"> },
   ) {
-    this.#groups = groups;
-    this.hasGroups = groups.isUsable;
+    this.#groups = groups.all;
     this.#hostEnv = hostEnv;
     this.#memory = memory.folders;
     this.#memoryRoot = memory.root;
     this.root = root;
     this.attemptsPath = join(root, "attempts");
     this.#pipes = new PipePool(join(root, "pipes"));
-    this.#shells = new ShellPool({ log: silent, pipes: this.#pipes, groups });
+    this.#shells = new ShellPool({ log: silent, pipes: this.#pipes, groups: groups.used });
   }
 
-  /** `hostEnv`: the environment of the worker. `memory`: the folder in memory in which secret files may lie. */
-  static async create(hostEnv: Environment, memory = "/dev/shm"): Promise<AttemptFixture> {
+  /** `hostEnv`: the environment of the worker. */
+  static async create(
+    hostEnv: Environment,
+    { memory = "/dev/shm", withoutGroups = false }: FixtureOptions = {},
+  ): Promise<AttemptFixture> {
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
     // A folder of its own, where no worker that starts meanwhile tidies up.
     const memoryRoot = await mkdtemp(join(memory, "hodei-worker-test-"));
     const folders = await MemoryFolders.open(root, [memoryRoot]);
-    const groups = await ControlGroups.open({ log: silent });
-    const fixture = new AttemptFixture(root, hostEnv, { folders, root: memoryRoot }, groups);
+    const all = await ControlGroups.open({ log: silent });
+    const used = withoutGroups ? { create: () => undefined } : all;
+    const parts = { folders, root: memoryRoot };
+    const fixture = new AttemptFixture(root, hostEnv, parts, { all, used });
     await mkdir(fixture.attemptsPath);
     await fixture.#pipes.start();
     fixture.#shells.start();

@@ -43,7 +43,7 @@ export class ControlGroups {
    * Ends and removes what dead workers left in groups beside ours, theirs and a predecessor's alike, and makes this
    * worker's own. Says so in the log when no group can be made.
    */
-  static async open({ log }: { log: Logger }): Promise<ControlGroups> {
+  static async open({ log }: { log: Pick<Logger, "warn"> }): Promise<ControlGroups> {
     const hierarchies = findUseful();
     const ended = await endAbandoned(hierarchies);
     if (ended.groups > 0) log.warn({ event: "worker.abandoned_groups_removed", ...ended });

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { outcomeOf } from "@hodei/domain";
 import { waitFor } from "@hodei/testkit";
 import { pino } from "pino";
 import { AttemptFixture, specOf } from "../../test/attempt-fixture.ts";
+import { Freezer } from "../../test/freezer.ts";
 import { isAlive } from "../../test/is-alive.ts";
 import { ControlGroups } from "./control-groups.ts";
-import { findHierarchies } from "./hierarchies.ts";
 
 const MIB = 1024 * 1024;
 const cancelled = outcomeOf("cancelled_by", "The job was cancelled.");
@@ -117,31 +116,23 @@ describe("an attempt in a control group", needsGroups, () => {
   });
 });
 
-const freezer = findHierarchies().find(({ controllers }) => controllers.includes("freezer"));
-
-/** The freezer of version 1 keeps even SIGKILL from a process: as good as one that waits for a broken disk. */
-test("what SIGKILL does not end is told, and the worker is to leave", {
-  skip:
-    (freezer === undefined || needsGroups.skip) && "needs the freezer of control groups, version 1",
-}, async () => {
-  const path = join(freezer?.ownPath ?? "", `hodei-test-${process.pid}`);
-  mkdirSync(path);
+test("what SIGKILL does not end is told, and the worker is to leave", async (context) => {
+  const freezer = Freezer.open();
+  if (freezer === undefined) return context.skip("needs the freezer of control groups, version 1");
+  const started = fixture.start(specOf("echo $$; sleep 1000", { graceMs: 100 }));
+  await waitFor(() => started.text().includes("\n"));
+  const pid = Number(started.text());
   try {
-    const started = fixture.start(specOf("echo $$; sleep 1000", { graceMs: 100 }));
-    await waitFor(() => started.text().includes("\n"));
-    writeFileSync(join(path, "cgroup.procs"), started.text().trim());
-    writeFileSync(join(path, "freezer.state"), "FROZEN");
-    await waitFor(() => readFileSync(join(path, "freezer.state"), "utf8") === "FROZEN\n");
+    await freezer.freeze(pid);
     started.run.terminate(cancelled);
     const { outcome, processesLeft } = await started.finished;
     assert.equal(outcome.reason, "unkillable");
     assert.equal(processesLeft, 1);
-    assert.match(outcome.message, new RegExp(`: ${started.text().trim()}\\.$`));
+    assert.match(outcome.message, new RegExp(`: ${pid}\\.$`));
     assert.equal(fixture.unkillableCount, 1);
-    writeFileSync(join(path, "freezer.state"), "THAWED");
-    await waitFor(() => !isAlive(Number(started.text())));
   } finally {
-    writeFileSync(join(path, "freezer.state"), "THAWED");
-    rmdirSync(path);
+    freezer.thaw();
+    await waitFor(() => !isAlive(pid));
+    freezer.close();
   }
 });

@@ -37,12 +37,10 @@ export function version2Folder(path: string, outsidePath: string): GroupFolder {
     }),
     readOomKillCount: () => readField(path, "memory.events", "oom_kill") ?? 0,
     kill() {
-      // Since Linux 5.14; without it the members are killed one by one.
-      if (readSetting(path, "cgroup.events") === undefined) return;
       try {
         writeSetting(path, "cgroup.kill", 1);
       } catch {
-        // Not there.
+        // There since Linux 5.14; without it the members are killed one by one.
       }
     },
   };

@@ -34,7 +34,7 @@ export interface WaitingShell {
 }
 
 export interface ShellPoolDeps {
-  readonly log: Logger;
+  readonly log: Pick<Logger, "warn">;
   readonly pipes: Pick<PipePool, "take">;
   readonly groups: Pick<ControlGroups, "create">;
 }

@@ -123,7 +123,7 @@ suite("a secret as a file", () => {
   });
 
   test("is refused where there is no memory to put it", async () => {
-    const other = await AttemptFixture.create({ PATH: process.env.PATH }, tmpdir());
+    const other = await AttemptFixture.create({ PATH: process.env.PATH }, { memory: tmpdir() });
     try {
       const secrets = [secret("A", VALUE, "file")];
       const { outcome } = await other.run(specOf("echo ran", { secrets }));
