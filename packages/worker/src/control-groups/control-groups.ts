@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import process, { kill } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
@@ -21,7 +21,7 @@ const POLL_MS = 25;
 /** This worker's place in one hierarchy. */
 interface Base {
   readonly hierarchy: Hierarchy;
-  /** `hodei-<pid>-<start>-<random>`: says whose it is, so that anybody can tell when it has lost its owner. */
+  /** Its name says whose it is, so that anybody can tell when it has lost its owner. */
   readonly path: string;
   readonly outsidePath: string;
 }
@@ -94,10 +94,7 @@ function findUseful(): readonly Hierarchy[] {
 /** `undefined` where we may not. */
 function openBase(hierarchy: Hierarchy): Base | undefined {
   const { ownPath, version } = hierarchy;
-  const path = join(
-    ownPath,
-    `hodei-${process.pid}-${readStartTicks(process.pid)}-${randomBytes(4).toString("hex")}`,
-  );
+  const path = join(ownPath, newName());
   try {
     makeFolder(path);
   } catch {
@@ -163,10 +160,21 @@ async function endAbandoned(
   return { groups: paths.length, processes: killed.size };
 }
 
-/** Whether the worker that a group's name tells of has ended. */
+/** `hodei-<process id namespace>-<pid>-<start>-<random>` */
+function newName(): string {
+  const owner = `${pidNamespace()}-${process.pid}-${readStartTicks(process.pid)}`;
+  return `hodei-${owner}-${randomBytes(4).toString("hex")}`;
+}
+
+/** Whether the worker that a group's name tells of has ended. What another namespace calls by a number, we cannot tell. */
 function isAbandoned(name: string): boolean {
-  const [, pid, ticks] = /^hodei-(\d+)-(\d+)-[0-9a-f]+$/.exec(name) ?? [];
-  return pid !== undefined && readStartTicks(Number(pid)) !== Number(ticks);
+  const [, namespace, pid, ticks] = /^hodei-(\d+)-(\d+)-(\d+)-[0-9a-f]+$/.exec(name) ?? [];
+  return namespace === pidNamespace() && readStartTicks(Number(pid)) !== Number(ticks);
+}
+
+/** Of a link such as `pid:[4026531836]`. Source: namespaces(7). */
+function pidNamespace(): string {
+  return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0";
 }
 
 function killQuietly(pid: number): void {
