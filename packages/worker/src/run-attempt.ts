@@ -166,12 +166,13 @@ class ProcessRun implements AttemptRun {
     const exit = await Promise.race([process.exited, this.#gaveUp.promise]);
     cancelTimeout();
     if (exit !== undefined) tree.forgetLeader();
-    await this.#endStragglers(tree);
+    const isClean = this.#wanted === undefined && (await tree.isEmpty());
+    if (!isClean) await this.#endStragglers(tree);
     this.#tree = undefined;
     this.#reader.closeAfter(OUTPUT_WAIT_MS);
     await this.#reader.closed;
     // Whoever was still starting a process when the others ended is seen now.
-    const left = await tree.list();
+    const left = isClean ? [] : await tree.list();
     if (this.#hasGivenUp) this.#deps.onUnkillable();
     const outcome = this.#outcome(exit, left, group?.readOomKillCount() ?? 0);
     const usage = group?.readUsage() ?? null;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import process from "node:process";
@@ -24,6 +24,9 @@ export interface ProcessInfo {
   readonly attemptName: string;
 }
 
+/** Longer than any `/proc/<pid>/stat`: 52 numbers and a name of 64 bytes. */
+const STAT_BUFFER = Buffer.alloc(2048);
+
 /** Whether processes can be listed: not on macOS, which has no `/proc`. */
 export const hasProcessTable = readStat(process.pid) !== undefined;
 
@@ -38,6 +41,11 @@ export function readStartTicks(pid: number): number | undefined {
  */
 export class ProcessTable {
   readonly #oldestTicks: number;
+  /**
+   * Names that the last scan found, by process: a process does not get another. A shell that waits for its attempt has no
+   * environment at all, which is not remembered.
+   */
+  #names = new Map<string, string>();
   #running: Promise<readonly ProcessInfo[]> | undefined;
   #next: Promise<readonly ProcessInfo[]> | undefined;
 
@@ -69,18 +77,28 @@ export class ProcessTable {
       .filter((name) => /^\d+$/.test(name))
       .map(Number);
     const found: ProcessInfo[] = [];
+    const names = new Map<string, string>();
     for (let at = 0; at < pids.length; at += SLICE_COUNT) {
       if (at > 0) await new Promise((resolve) => setImmediate(resolve));
       const stats = pids.slice(at, at + SLICE_COUNT).map(readStat);
       const wanted = stats.filter((stat): stat is ProcessInfo => this.#isWanted(stat));
-      found.push(...(await Promise.all(wanted.map(withAttemptName))));
+      found.push(...(await Promise.all(wanted.map((stat) => this.#withName(stat, names)))));
     }
+    this.#names = names;
     return found;
   }
 
   #isWanted(stat: ProcessInfo | undefined): boolean {
     if (stat === undefined || stat.pid === process.pid) return false;
     return stat.startTicks >= this.#oldestTicks;
+  }
+
+  async #withName(info: ProcessInfo, names: Map<string, string>): Promise<ProcessInfo> {
+    const key = `${info.pid}/${info.startTicks}`;
+    const attemptName = this.#names.get(key) ?? (await readAttemptName(info));
+    if (attemptName === undefined) return info;
+    names.set(key, attemptName);
+    return { ...info, attemptName };
   }
 }
 
@@ -91,7 +109,12 @@ export class ProcessTable {
 function readStat(pid: number): ProcessInfo | undefined {
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fd = openSync(`/proc/${pid}/stat`, "r");
+    try {
+      text = STAT_BUFFER.toString("latin1", 0, readSync(fd, STAT_BUFFER));
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     if (["ENOENT", "ESRCH"].includes(errnoOf(error))) return undefined;
     throw error;
@@ -110,15 +133,18 @@ function readStat(pid: number): ProcessInfo | undefined {
   };
 }
 
-/** Not synchronously: the kernel may hold a reader up while the process waits for a broken disk. */
-async function withAttemptName(info: ProcessInfo): Promise<ProcessInfo> {
-  if (info.isZombie) return info;
+/**
+ * `undefined` when it has no environment, or not now: while a program takes the place of another there is none. Not read
+ * synchronously: the kernel may hold a reader up while the process waits for a broken disk.
+ */
+async function readAttemptName({ pid, isZombie }: ProcessInfo): Promise<string | undefined> {
+  if (isZombie) return undefined;
   try {
-    const environ = await readFile(`/proc/${info.pid}/environ`, "latin1");
-    return { ...info, attemptName: findAttemptName(environ) };
+    const environ = await readFile(`/proc/${pid}/environ`, "latin1");
+    return environ === "" ? undefined : findAttemptName(environ);
   } catch {
     // Gone meanwhile, or another user's; its other signs still count.
-    return info;
+    return undefined;
   }
 }
 

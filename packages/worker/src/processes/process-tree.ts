@@ -47,6 +47,16 @@ export class ProcessTree {
     this.#isLeaderGone = true;
   }
 
+  /**
+   * Whether the attempt left anything when its command ended by itself. Only a process of root can leave a control group,
+   * so an empty one is believed: a look at all processes of the machine would cost more than a short job does.
+   */
+  async isEmpty(): Promise<boolean> {
+    const { group } = this.#roots;
+    if (group !== undefined && group.listPids().length === 0) return true;
+    return (await this.list()).length === 0;
+  }
+
   /** Members that run. */
   async list(): Promise<readonly number[]> {
     return (await this.#look()).pids;

@@ -79,16 +79,17 @@ export class ShellPool {
     }
   }
 
-  /** One after another, so that the event loop has its turn between two forks. */
+  /**
+   * One fork in each turn of the event loop. Not one after another is ready: those that wait for the kernel at the same
+   * time wait no longer than one.
+   */
   #refill(): void {
     if (this.#isStopped || this.#waiting.length >= WAITING_COUNT) return;
     const starting = startShell(this.#deps);
     this.#waiting.push(starting);
+    setImmediate(() => this.#refill());
     starting.then(
-      (shell) => {
-        this.#watch(starting, shell);
-        this.#refill();
-      },
+      (shell) => this.#watch(starting, shell),
       (err) => {
         // Whoever takes the next one tries again, and tells.
         this.#deps.log.warn({ event: "worker.shell_not_started", err });
