@@ -65,6 +65,11 @@ export class ServerProcess {
     return this.#client;
   }
 
+  /** What it has written since its start. */
+  get log(): string {
+    return this.#stderr;
+  }
+
   /** Fields of the latest log line of `event`, if there is one. */
   logged(event: string): Record<string, unknown> | undefined {
     const line = this.#stderr

@@ -7,6 +7,9 @@ import { readExamples } from "./read-examples.ts";
 
 const FOLDER = import.meta.dirname;
 
+/** What is no job to run. Its test is `e2e/foreign-worker.test.ts`. */
+const PROGRAMS = ["foreign-worker"];
+
 /** Programs that examples need and a machine may lack, with what installs them on Debian. */
 const NEEDS: Readonly<Record<string, { readonly program: string; readonly install: string }>> = {
   python: { program: "python3", install: "apt-get install python3" },
@@ -29,7 +32,8 @@ describe("the examples do what their README says", () => {
   test("each has a folder and a section", async () => {
     const entries = await readdir(FOLDER, { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-    assert.deepEqual(folders.sort(), examples.map(({ name }) => name).sort());
+    const names = [...examples.map(({ name }) => name), ...PROGRAMS];
+    assert.deepEqual(folders.sort(), names.sort());
   });
 
   for (const { name, commands, expectedStdout } of examples) {

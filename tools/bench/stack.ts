@@ -27,6 +27,8 @@ export interface Stack {
   connect(): HodeiClient;
   /** Of the server's database. */
   readonly databaseUrl: string;
+  /** Where all its files are, those of its workers included. */
+  readonly folder: string;
 }
 
 /** Runs `work` with a new stack and removes it afterwards, with all its files. Fails when `signal` is aborted. */
@@ -49,6 +51,7 @@ export async function withStack<T>(
     const token = (await readFile(join(folder, "server", "api-token"), "utf8")).trim();
     return await work({
       databaseUrl: postgres.databaseUrl,
+      folder,
       connect: () => {
         const client = createClient({ endpoint, token });
         ending.push(() => client.close());

@@ -7,6 +7,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "submit",     summary: "Create jobs from a file, or one from flags, and print their ids", load: () => import("./commands/submit.ts") },
   { name: "jobs",       summary: "List, show, wait for, cancel, retry and explain jobs", load: () => import("./commands/jobs.ts") },
   { name: "logs",       summary: "Print the output of a job", load: () => import("./commands/logs.ts") },
+  { name: "secrets",    summary: "Set, list and delete secrets of jobs", load: () => import("./commands/secrets.ts") },
   { name: "workers",    summary: "List, show and drain workers, or let one join", load: () => import("./commands/workers.ts") },
   { name: "events",     summary: "Print what happened", load: () => import("./commands/events.ts") },
   { name: "dev",        summary: "Run the local stack in the foreground", load: () => import("./commands/dev.ts") },

@@ -1,6 +1,7 @@
 import { basename, resolve } from "node:path";
+import { LogOverflow } from "@hodei/proto/hodei/v1/job";
 import { durationFromMs, type JobSpecInit } from "@hodei/sdk";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CommandContext, Connection } from "./context.ts";
 import { collectedBy, parsedBy } from "./define-command.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -10,6 +11,7 @@ import { parseDuration } from "./values/duration.ts";
 import { parseEnvFile } from "./values/env-file.ts";
 import { InvalidValue } from "./values/invalid-value.ts";
 import { parseCpu, parsePair, wholeNumber } from "./values/scalars.ts";
+import { parseSecretRef, type SecretRef } from "./values/secret-ref.ts";
 import { parseSize } from "./values/size.ts";
 
 /** Most retries that a job may ask for; the contract allows 100 attempts. */
@@ -20,6 +22,7 @@ export interface JobFlags {
   readonly name?: string;
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
+  readonly secret?: readonly SecretRef[];
   readonly workdir?: string;
   readonly stdin?: string;
   readonly timeout?: number;
@@ -30,6 +33,10 @@ export interface JobFlags {
   readonly priority?: number;
   readonly cpu?: number;
   readonly memory?: number;
+  readonly keepBackground?: true;
+  readonly privateHome?: true;
+  readonly logLimit?: number;
+  readonly logOverflow?: "drop" | "block";
   readonly interpreter?: string;
   readonly idempotencyKey?: string;
 }
@@ -59,6 +66,11 @@ export function withJobOptions(command: Command): Command {
       collectedBy(text),
     )
     .option("--env-file <file>", "file of NAME=VALUE lines (repeatable)", collectedBy(text))
+    .option(
+      "--secret <name[=form]>",
+      "secret to give it, `as-env` (default) or `as-file` (repeatable)",
+      collectedBy(parseSecretRef),
+    )
     .option(
       "--workdir <folder>",
       "where to run; default: on the local stack this folder, else a private one",
@@ -105,7 +117,23 @@ function withTermOptions(command: Command): Command {
       "cores to set aside, such as 2 or 500m; default: 1",
       parsedBy(parseCpu),
     )
-    .option("--memory <size>", "memory to set aside, such as 512MiB", parsedBy(parseSize))
+    .option(
+      "--memory <size>",
+      "memory to set aside, such as 512MiB; the job is ended when it needs more",
+      parsedBy(parseSize),
+    )
+    .option(
+      "--keep-background",
+      "leave processes alone that outlive the command; default: end them",
+    )
+    .option("--private-home", "HOME is a folder of the attempt, removed with it")
+    .option("--log-limit <size>", "log of one attempt, at most; default: 1GiB", parsedBy(parseSize))
+    .addOption(
+      new Option(
+        "--log-overflow <what>",
+        "when output comes faster than it can be stored: drop some, or block the job; default: drop",
+      ).choices(["drop", "block"]),
+    )
     .option(
       "--interpreter <program>",
       "runs a script that has no #! line; default: bash",
@@ -117,6 +145,8 @@ function withTermOptions(command: Command): Command {
       parsedBy(text),
     );
 }
+
+const LOG_OVERFLOWS = { drop: LogOverflow.DROP, block: LogOverflow.BLOCK } as const;
 
 /** An option whose value was forgotten would swallow the `--` behind it. */
 function text(value: string): string {
@@ -151,15 +181,26 @@ export async function readJob(
     name: flags.name ?? (isProgram ? "" : basename(words[0] ?? "")),
     work,
     env: await readEnv(flags, context),
+    secrets: [...(flags.secret ?? [])],
     workingDir: flags.workdir ?? "",
     priority: flags.priority ?? 0,
     labels: Object.fromEntries(flags.label ?? []),
     timeouts,
     resources,
+    logPolicy: logPolicyOf(flags),
+    keepBackground: flags.keepBackground === true,
+    isolation: { privateHome: flags.privateHome === true },
     ...(retries === undefined ? {} : { retryPolicy: { maxAttempts: retries + 1 } }),
     ...(stdin === undefined ? {} : { stdin: await readInput(stdin, context, INPUT_MAX_BYTES) }),
   };
   return { spec, idempotencyKey: flags.idempotencyKey ?? "" };
+}
+
+function logPolicyOf({ logLimit, logOverflow }: JobFlags) {
+  return defined({
+    maxBytes: logLimit === undefined ? undefined : BigInt(logLimit),
+    overflow: logOverflow && LOG_OVERFLOWS[logOverflow],
+  });
 }
 
 /** The local stack runs jobs on this machine as this user, so there they start where the user is. */

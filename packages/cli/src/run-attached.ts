@@ -3,6 +3,7 @@ import { HodeiError, runJob } from "@hodei/sdk";
 import type { CommandContext, Connection } from "./context.ts";
 import { exitCodeOfJob, exitCodeOfSignal } from "./exit-code.ts";
 import type { NewJob } from "./job-flags.ts";
+import { missingText } from "./output/missing-text.ts";
 import { notice } from "./output/notice.ts";
 import { BrokenPipe } from "./output/output.ts";
 import { RunNotices } from "./run-notices.ts";
@@ -49,7 +50,7 @@ class AttachedRun {
         onChange: (changed) => this.#notices.tell(changed),
         onStdout: (bytes) => stdout.write(bytes),
         onStderr: (bytes) => stderr.write(bytes),
-        onGap: ({ gapBytes }) => notice(this.#context, `${gapBytes} bytes of output are lost here`),
+        onGap: (chunk) => notice(this.#context, missingText(chunk)),
       });
       await this.#notices.tellEnd(job);
       this.#context.exitCode = exitCodeOfJob(job);

@@ -11,6 +11,16 @@ export type AttemptState =
   | "timed_out"
   | "lost";
 
+/** What an attempt used, all of its processes together. */
+export interface Usage {
+  /** User and system time. */
+  readonly cpuMs: number;
+  readonly peakMemoryBytes: number;
+  /** Read from storage; what came out of the cache does not count. */
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
 export type AttemptEvent =
   | { readonly type: "started"; readonly at: Date }
   | {
@@ -19,6 +29,7 @@ export type AttemptEvent =
       readonly outcome: Outcome;
       readonly logBytes: number;
       readonly processesLeft: number;
+      readonly usage: Usage | null;
     };
 
 /** One try of a job on one worker. */
@@ -37,6 +48,8 @@ export interface Attempt {
   readonly logBytes: number;
   /** Processes of the attempt that were alive after its end. */
   readonly processesLeft: number;
+  /** `null` while it runs, and where its worker could not measure it. */
+  readonly usage: Usage | null;
 }
 
 /** Names one attempt and proves the right to it: every write of a worker carries it. */
@@ -74,6 +87,6 @@ export function applyAttemptEvent(attempt: Attempt, event: AttemptEvent): Attemp
     );
   }
   if (event.type === "started") return { ...attempt, state, startedAt: event.at };
-  const { at, outcome, logBytes, processesLeft } = event;
-  return { ...attempt, state, finishedAt: at, outcome, logBytes, processesLeft };
+  const { at, outcome, logBytes, processesLeft, usage } = event;
+  return { ...attempt, state, finishedAt: at, outcome, logBytes, processesLeft, usage };
 }

@@ -1,8 +1,9 @@
 import type { TenantId } from "./ids.ts";
 import type { Job, JobEvent } from "./job.ts";
+import type { Secret, SecretEvent } from "./secrets.ts";
 import type { Worker, WorkerEvent } from "./worker.ts";
 
-export type SubjectType = "job" | "worker";
+export type SubjectType = "job" | "worker" | "secret";
 
 /** An event as it is stored: a fact in the past tense about one subject. */
 export interface EventRecord {
@@ -56,4 +57,21 @@ export function workerEventRecords(worker: Worker, events: readonly WorkerEvent[
     correlationId: worker.id,
     data,
   }));
+}
+
+/** The event of one write to `secret`, for storage beside it. */
+export function secretEventRecord(
+  { tenantId, name, version }: Pick<Secret, "tenantId" | "name" | "version">,
+  { type, at, by }: SecretEvent,
+): EventRecord {
+  return {
+    tenantId,
+    subjectType: "secret",
+    subjectId: name,
+    version,
+    type: `secret.${type}`,
+    at,
+    correlationId: name,
+    data: { by },
+  };
 }

@@ -6,6 +6,7 @@ export {
   type AttemptState,
   applyAttemptEvent,
   isAttemptOver,
+  type Usage,
 } from "./attempt.ts";
 export type { Clock, Random, StopSignal } from "./clock.ts";
 export type { Component } from "./component.ts";
@@ -23,6 +24,7 @@ export {
   jobEventRecords,
   type StoredEvent,
   type SubjectType,
+  secretEventRecord,
   workerEventRecords,
 } from "./events.ts";
 export {
@@ -67,28 +69,47 @@ export {
   createJobSpec,
   DEFAULT_CPU_MILLIS,
   DEFAULT_GRACE_MS,
+  DEFAULT_ISOLATION,
+  DEFAULT_LOG_POLICY,
   INTERPRETERS,
   type InputFile,
+  type Isolation,
   type JobSpec,
+  type LogOverflow,
+  type LogPolicy,
   MAX_SPEC_BYTES,
   type Requirements,
   type Script,
   type Tags,
   type Timeouts,
 } from "./job-spec.ts";
-export type {
-  AppendResult,
-  LogBatch,
-  LogChunk,
-  LogPage,
-  LogRange,
-  LogSegment,
-  LogStore,
-  LogStream,
+export {
+  type AppendResult,
+  chunkEnd,
+  type LogBatch,
+  type LogChunk,
+  type LogCompression,
+  type LogGap,
+  type LogPage,
+  type LogRange,
+  type LogSegment,
+  type LogStore,
+  type LogStream,
+  type MissingBytes,
+  presentBytes,
+  totalBytes,
 } from "./log.ts";
 export type { Logger } from "./logger.ts";
 export { type Pool, type PoolDemand, provisionCount, type WorkerTemplate } from "./pool.ts";
 export type { Machine, Provider, ProvisionRequest } from "./provider.ts";
+export {
+  isMaskable,
+  isMaskableLine,
+  linesOf,
+  MIN_MASKED_BYTES,
+  redactionWarnings,
+  trimBlank,
+} from "./redaction-rules.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export {
   binPack,
@@ -107,6 +128,21 @@ export {
   type WaitReason,
   waitReasons,
 } from "./scheduler.ts";
+export {
+  checkSecret,
+  MAX_JOB_SECRET_BYTES,
+  MAX_SECRET_BYTES,
+  type MasterKey,
+  type NewSecretValue,
+  type Secret,
+  type SecretChange,
+  type SecretEvent,
+  type SecretForm,
+  type SecretRef,
+  type SecretStore,
+  type SecretValue,
+  secretFileVariable,
+} from "./secrets.ts";
 export type { AttemptReport, Hello, LogAck, ServerMessage, WorkerMessage } from "./session.ts";
 export type {
   AttemptReader,
@@ -139,11 +175,13 @@ export {
   applyWorkerEvent,
   type Capacity,
   createWorker,
+  type DiskUsage,
   takesAttempts,
   WORKER_TRANSITIONS,
   type Worker,
   type WorkerEvent,
   type WorkerFacts,
+  type WorkerMetrics,
   type WorkerState,
   type WorkerStatus,
   workerStatus,

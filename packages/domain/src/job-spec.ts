@@ -1,5 +1,6 @@
 import { PlatformError } from "./errors.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry-policy.ts";
+import { type SecretRef, secretViolations } from "./secrets.ts";
 
 /** Largest spec, as JSON, in bytes. */
 export const MAX_SPEC_BYTES = 1024 * 1024;
@@ -63,6 +64,27 @@ export interface Tags {
   readonly costCentre: string;
 }
 
+/** When the worker's spool is full: leave output out and count it, or let the command wait. */
+export type LogOverflow = "drop" | "block";
+
+export interface LogPolicy {
+  /** Bytes of one attempt's log; what is beyond is left out, and the log says so. */
+  readonly maxBytes: number;
+  readonly overflow: LogOverflow;
+}
+
+/** For a spec that does not say. The limit: one runaway attempt does not fill the server's disk. */
+export const DEFAULT_LOG_POLICY: LogPolicy = { maxBytes: 1024 * 1024 * 1024, overflow: "drop" };
+
+/** What an attempt shares with its worker's machine. */
+export interface Isolation {
+  /** `HOME` is a folder of the attempt, removed with it. */
+  readonly privateHome: boolean;
+}
+
+/** For a spec that does not say. */
+export const DEFAULT_ISOLATION: Isolation = { privateHome: false };
+
 /** What to run and under which terms; immutable. Absent parts of a request have been given their defaults. */
 export interface JobSpec {
   readonly name: string;
@@ -72,6 +94,8 @@ export interface JobSpec {
   readonly workingDir: string;
   readonly stdin: Uint8Array;
   readonly files: readonly InputFile[];
+  /** Values come with the assignment, and only there. */
+  readonly secrets: readonly SecretRef[];
   readonly requirements: Requirements;
   readonly priority: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -81,6 +105,10 @@ export interface JobSpec {
   readonly retryPolicy: RetryPolicy;
   /** `null`: at once. */
   readonly notBefore: Date | null;
+  readonly logPolicy: LogPolicy;
+  /** Processes that outlive the command are left alone and reported; else they are ended. */
+  readonly keepBackground: boolean;
+  readonly isolation: Isolation;
 }
 
 /** Interpreters that may be named without a path. */
@@ -95,6 +123,7 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     workingDir: "",
     stdin: new Uint8Array(0),
     files: [],
+    secrets: [],
     requirements: {
       cpuMillis: DEFAULT_CPU_MILLIS,
       memoryBytes: 0,
@@ -109,6 +138,9 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     timeouts: { queueMs: null, runMs: null, graceMs: DEFAULT_GRACE_MS },
     retryPolicy: DEFAULT_RETRY_POLICY,
     notBefore: null,
+    logPolicy: DEFAULT_LOG_POLICY,
+    keepBackground: false,
+    isolation: DEFAULT_ISOLATION,
     ...parts,
   };
 }
@@ -130,6 +162,7 @@ export function checkJobSpec(spec: JobSpec): void {
       .filter((name) => name.startsWith("HODEI_"))
       .map((name) => `env.${name}: names starting with HODEI_ are reserved; choose another`),
     ...spec.files.flatMap(fileViolations),
+    ...secretViolations(spec.secrets, spec.env),
     ...spec.requirements.constraints.flatMap(constraintViolations),
   ];
   if (spec.retryPolicy.baseDelayMs > spec.retryPolicy.maxDelayMs) {

@@ -3,21 +3,38 @@ import type { JobId } from "./ids.ts";
 
 export type LogStream = "stdout" | "stderr";
 
+/** Why a worker left bytes out: its spool was full, or the attempt had reached its limit. */
+export type LogGap = "dropped" | "limit";
+
 /** A run of bytes of one stream within a batch. */
 export interface LogSegment {
   readonly stream: LogStream;
+  /** A gap counts the bytes that are missing, so that offsets tell how much was written. */
   readonly lengthBytes: number;
   /** When the worker read the first of them. */
   readonly at: Date;
+  /** `null`: the bytes are in the batch. */
+  readonly gap: LogGap | null;
 }
 
-/** A piece of an attempt's log as a worker sends it: `data` is the concatenation of its segments. */
+/** Zstandard (RFC 8878), one frame. */
+export type LogCompression = "none" | "zstd";
+
+/** A piece of an attempt's log as a worker sends it: `data` is the concatenation of its segments but for the gaps. */
 export interface LogBatch {
   readonly ref: AttemptRef;
-  /** Of the first byte of `data` in the attempt's log. */
+  /** Of the first byte of the batch in the attempt's log. */
   readonly offset: number;
   readonly data: Uint8Array;
+  /** Of `data`; lengths and offsets are those of the bytes before. */
+  readonly compression: LogCompression;
   readonly segments: readonly LogSegment[];
+}
+
+/** What is missing from a log. `skipped`: only from this tail, whose reader was too slow; a read has the bytes. */
+export interface MissingBytes {
+  readonly reason: LogGap | "skipped";
+  readonly lengthBytes: number;
 }
 
 /** A piece of an attempt's log as a reader gets it. */
@@ -25,7 +42,24 @@ export interface LogChunk {
   readonly stream: LogStream;
   readonly offset: number;
   readonly at: Date;
+  /** Empty where bytes are missing. */
   readonly data: Uint8Array;
+  readonly missing: MissingBytes | null;
+}
+
+/** Where the chunk ends in its attempt's log. */
+export function chunkEnd({ offset, data, missing }: LogChunk): number {
+  return offset + (missing?.lengthBytes ?? data.length);
+}
+
+/** Bytes of the log that the segments stand for, missing ones included. */
+export function totalBytes(segments: readonly LogSegment[]): number {
+  return segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+}
+
+/** Bytes of the log that the segments hold: the length of a batch's data before its compression. */
+export function presentBytes(segments: readonly LogSegment[]): number {
+  return totalBytes(segments.filter(({ gap }) => gap === null));
 }
 
 /**
@@ -41,7 +75,7 @@ export interface LogRange {
   readonly jobId: JobId;
   readonly attempt: number;
   readonly offset: number;
-  /** Stops after about this many bytes, but never returns nothing while there is something. */
+  /** Stops after about this many bytes (missing ones may count), but never returns nothing while there is something. */
   readonly maxBytes: number;
   /** `null`: both. */
   readonly stream: LogStream | null;
@@ -53,12 +87,12 @@ export interface LogPage {
   readonly nextOffset: number;
 }
 
-/** Durable logs. The log of an attempt is one sequence of bytes without holes. */
+/** Durable logs. The log of an attempt is one sequence of bytes; where some are missing, a gap counts them. */
 export interface LogStore {
   /**
    * Stores batches in one transaction; results in the order of the batches. Fenced: a batch whose attempt has another
    * lease token, or is over, is refused.
-   * @throws PlatformError `invalid_argument` for a batch whose segments do not make up its data
+   * @throws PlatformError `invalid_argument`, reason `malformed_log_batch`, if its data is not what its segments say
    */
   append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]>;
   read(range: LogRange): Promise<LogPage>;

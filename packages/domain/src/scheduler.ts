@@ -116,7 +116,8 @@ export function rejection(host: Host, requirements: Requirements): RejectionCode
   if (!constraints.every((constraint) => holds(constraint, host.labels))) return "constraint";
   if (cpuMillis > host.free.cpuMillis) return "cpu";
   if (memoryBytes > host.free.memoryBytes) return "memory";
-  if (diskBytes > host.free.diskBytes) return "disk";
+  // On a disk with nothing to offer, even a job that asks for none would soon fail.
+  if (host.capacity.diskBytes <= 0 || diskBytes > host.free.diskBytes) return "disk";
   return undefined;
 }
 
@@ -189,6 +190,8 @@ function describe(code: RejectionCode, requirements: Requirements): string {
     case "memory":
       return `lack ${requirements.memoryBytes} bytes of free memory`;
     case "disk":
-      return `lack ${requirements.diskBytes} bytes of free disk`;
+      return requirements.diskBytes === 0
+        ? "have too little free disk to take jobs"
+        : `lack ${requirements.diskBytes} bytes of free disk`;
   }
 }

@@ -14,8 +14,32 @@ export type WorkerState =
 export interface Capacity {
   readonly cpuMillis: number;
   readonly memoryBytes: number;
-  /** Free space where attempts live. */
+  /** Free space where attempts live, beyond what the worker keeps in reserve. At 0 it takes no attempt. */
   readonly diskBytes: number;
+}
+
+/** One mounted file system. */
+export interface DiskUsage {
+  readonly mount: string;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+/** What a worker last measured of its machine. */
+export interface WorkerMetrics {
+  /** Share of all cores in use, 0 to 1. */
+  readonly cpuUtilization: number;
+  /** Averages over 1, 5 and 15 minutes. */
+  readonly load: readonly number[];
+  readonly memoryAvailableBytes: number;
+  readonly disks: readonly DiskUsage[];
+  /** Both since the machine started. */
+  readonly networkReceivedBytes: number;
+  readonly networkSentBytes: number;
+  /** Log bytes that the worker process has left out because its spool was full. */
+  readonly droppedLogBytes: number;
+  /** 99th percentile of how late its event loop was between its last two heartbeats. */
+  readonly eventLoopDelayMs: number;
 }
 
 /** What a worker says of itself when it opens a session. */

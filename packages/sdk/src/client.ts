@@ -8,6 +8,7 @@ import { Health } from "@hodei/proto/grpc/health/v1/health";
 import { EventService } from "@hodei/proto/hodei/v1/event_service";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { LogService } from "@hodei/proto/hodei/v1/log_service";
+import { SecretService } from "@hodei/proto/hodei/v1/secret_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { withCallPolicy } from "./call-policy.ts";
 import { fillIdempotencyKeys, retryUnavailable, sendToken } from "./interceptors.ts";
@@ -37,6 +38,7 @@ export interface ClientOptions {
 export interface HodeiClient {
   readonly jobs: Client<typeof JobService>;
   readonly logs: Client<typeof LogService>;
+  readonly secrets: Client<typeof SecretService>;
   readonly workers: Client<typeof WorkerAdminService>;
   readonly events: Client<typeof EventService>;
   readonly health: Client<typeof Health>;
@@ -76,6 +78,7 @@ export function createClientOver(
   return {
     jobs: createServiceClient(JobService, calls),
     logs: createServiceClient(LogService, calls),
+    secrets: createServiceClient(SecretService, calls),
     workers: createServiceClient(WorkerAdminService, calls),
     events: createServiceClient(EventService, calls),
     health: createServiceClient(Health, calls),

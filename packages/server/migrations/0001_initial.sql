@@ -104,6 +104,11 @@ create table attempt (
   outcome_message text,
   log_bytes bigint not null,
   processes_left integer not null,
+  -- What it used; null where that is not known.
+  cpu_ms bigint,
+  peak_memory_bytes bigint,
+  read_bytes bigint,
+  written_bytes bigint,
   primary key (job_id, number)
 ) with (
   fillfactor = 70,
@@ -155,7 +160,8 @@ create table event (
   tx_id xid8 not null default pg_current_xact_id(),
   id bigint not null generated always as identity,
   tenant_id text not null,
-  subject_type text not null constraint event_subject_type_check check (subject_type in ('job', 'worker')),
+  subject_type text not null constraint event_subject_type_check check (subject_type in (
+    'job', 'worker', 'secret')),
   subject_id text not null,
   version integer not null,
   type text not null,
@@ -167,24 +173,49 @@ create table event (
 
 create index event_subject on event (subject_id, tx_id, id);
 
+-- Secrets of tenants. What is here is of no use without the master key, which never is in the database.
+create table secret (
+  tenant_id text not null,
+  -- Lists go by it, in the same order everywhere.
+  name text collate "C" not null,
+  version integer not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  -- Key of this version's value alone, wrapped by the master key.
+  wrapped_key bytea not null,
+  -- Nonce, ciphertext and tag of AES-256-GCM, bound to tenant, name and version.
+  sealed_value bytea not null,
+  primary key (tenant_id, name)
+);
+
+-- A known text under the master key: tells a server with another key so before it writes anything.
+create table master_key_proof (
+  tenant_id text primary key default 'default',
+  wrapped bytea not null
+);
+
 create table subscription (
   name text primary key,
   tenant_id text not null default 'default',
   cursor text not null
 ) with (fillfactor = 10);
 
--- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0.
+-- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0. Where bytes are missing the row
+-- counts them, so its lengths may be beyond an integer.
 create table log_chunk (
   job_id uuid not null,
   attempt integer not null,
   byte_offset bigint not null,
   tenant_id text not null,
-  length_bytes integer not null constraint log_chunk_length_check check (length_bytes > 0),
+  length_bytes bigint not null constraint log_chunk_length_check check (length_bytes > 0),
   -- Of these, how many are of standard output: finds the chunks of one stream without reading them.
-  stdout_bytes integer not null constraint log_chunk_stdout_check check (stdout_bytes between 0 and length_bytes),
-  -- [stream, length, milliseconds after at, ...] for each run of bytes; stream is 0 for stdout and 1 for stderr.
+  stdout_bytes bigint not null constraint log_chunk_stdout_check check (stdout_bytes between 0 and length_bytes),
+  -- [kind, length, milliseconds after at, ...] for each run of bytes. Kinds: 0 stdout, 1 stderr; 2 and 3 the same, dropped
+  -- by the worker; 4 and 5 the same, beyond the attempt's limit. data has nothing for what is missing.
   segments json not null,
   at timestamptz not null,
+  -- Of data: 0 none, 1 Zstandard.
+  compression smallint not null constraint log_chunk_compression_check check (compression in (0, 1)),
   data bytea not null,
   primary key (job_id, attempt, byte_offset)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);

@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
+import { constrainedMemory } from "node:process";
 import { PlatformError } from "@hodei/domain";
 import { z } from "zod";
 
@@ -34,6 +35,11 @@ export const schema = z.strictObject({
   apiTokenFile: z.string().optional(),
   /** Folder of the CA; replicas share one. Default: `ca` in `dataDir`. */
   caDir: z.string().optional(),
+  /**
+   * File with the master key of secrets, mode 0600; made on first start if it does not exist. Replicas share one.
+   * Default: `secret-key` in `dataDir`.
+   */
+  secretKeyFile: z.string().optional(),
   /** Workers of the local-process pool: at least, at most. 0 and 0: no such pool. */
   localWorkersMin: z.coerce.number().int().min(0).max(100).default(0),
   localWorkersMax: z.coerce.number().int().min(0).max(100).default(0),
@@ -95,9 +101,11 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
 /** What one local worker can hold when the settings do not say. */
 export function localWorkerCapacity(config: ServerConfig) {
   const share = Math.max(1, config.localWorkersMax);
+  // Without a control group's limit it is 0, or beyond every machine.
+  const memoryBytes = Math.min(totalmem(), constrainedMemory() || totalmem());
   return {
     cpuMillis:
       config.localWorkerCpuMillis ?? Math.max(1_000, (availableParallelism() * 1_000) / share),
-    memoryBytes: config.localWorkerMemoryBytes ?? Math.floor(totalmem() / share),
+    memoryBytes: config.localWorkerMemoryBytes ?? Math.floor(memoryBytes / share),
   };
 }

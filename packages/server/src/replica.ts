@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import {
+  type CommitListener,
   type Component,
   DEFAULT_TENANT_ID,
-  type Logger,
   type PlatformError,
   type ReplicaId,
 } from "@hodei/domain";
@@ -23,7 +23,9 @@ import {
   PostgresLeadership,
   PostgresLogStore,
   PostgresNotifier,
+  PostgresSecretStore,
 } from "./infrastructure/postgres/index.ts";
+import { openMasterKeyFile } from "./infrastructure/secrets/master-key-file.ts";
 import { openApiToken } from "./infrastructure/system/api-token.ts";
 import { systemClock } from "./infrastructure/system/clock.ts";
 import { randomLeaseToken, timeOrderedIds } from "./infrastructure/system/ids.ts";
@@ -61,7 +63,7 @@ export async function createReplica(
   const apiTokenFile = config.apiTokenFile ?? join(config.dataDir, "api-token");
   const { hash } = await openApiToken(apiTokenFile);
   const authority = await openCertificateAuthority(config.caDir ?? join(config.dataDir, "ca"));
-  const stores = createStores(address, options.log);
+  const stores = createStores(options, address);
   const workerUrl = () => urlOf("https", workers.listener);
   const deps = createDeps(options, { ...stores, authority, workerUrl });
   const ports = await choosePorts(config);
@@ -107,41 +109,46 @@ export async function createReplica(
 }
 
 /** The adapters over PostgreSQL, and the wake-ups that their commits cause. */
-function createStores(address: PostgresAddress, log: Logger) {
+function createStores({ config, log }: StartOptions, address: PostgresAddress) {
   const onTrouble = (error: PlatformError) =>
     log.warn("database_connection_lost", { message: error.message });
   const signals = new Signals(systemClock);
   const notifier = new PostgresNotifier({ address, onTrouble });
   notifier.onNotify(() => signals.notifyAll());
-  const database = new PostgresDatabase({
-    address,
-    onCommit: (events) => {
-      signals.onCommit(events);
-      if (events.length > 0) notifier.notify();
-    },
-  });
+  const onCommit: CommitListener = (events) => {
+    signals.onCommit(events);
+    if (events.length > 0) notifier.notify();
+  };
+  const database = new PostgresDatabase({ address, onCommit });
   const logs = new PostgresLogStore({ address });
+  const keyFile = config.secretKeyFile ?? join(config.dataDir, "secret-key");
+  const secrets = new PostgresSecretStore({
+    address,
+    openMasterKey: (isInUse) => openMasterKeyFile(keyFile, isInUse),
+    onCommit,
+  });
   const leadership = new PostgresLeadership({
     address,
     name: "control-plane",
     onHeld: () => signals.notifyAll(),
     onTrouble,
   });
-  const parts: readonly Component[] = [database, logs, notifier, leadership];
-  return { signals, database, logs, leadership, parts };
+  const parts: readonly Component[] = [database, secrets, logs, notifier, leadership];
+  return { signals, database, secrets, logs, leadership, parts };
 }
 
 function createDeps(
   options: StartOptions,
-  made: Pick<Deps, "database" | "logs" | "signals"> & {
+  made: Pick<Deps, "database" | "secrets" | "logs" | "signals"> & {
     readonly authority: LocalCertificateAuthority;
     readonly workerUrl: () => string;
   },
 ): Deps {
-  const { database, logs, signals, authority, workerUrl } = made;
+  const { database, secrets, logs, signals, authority, workerUrl } = made;
   const ids = timeOrderedIds();
   return {
     database,
+    secrets,
     logs,
     clock: systemClock,
     ids,

@@ -16,6 +16,8 @@ import {
   type Requirements,
   type RetryPolicy,
   type Script,
+  type SecretRef,
+  type Usage,
   type WorkerEvent,
   type WorkerFacts,
   type WorkerId,
@@ -70,6 +72,13 @@ const anyScript = (): Arbitrary<Script> =>
 
 const anyFile = (): Arbitrary<InputFile> =>
   record({ path: anyName(), content: anyBytes(), executable: fc.boolean() });
+
+/** Of names that no variable of `anyJobSpec` has. */
+const anySecretRef = (): Arbitrary<SecretRef> =>
+  record({
+    name: fc.stringMatching(/^SECRET_OF_[A-Z]{4,20}$/),
+    form: fc.constantFrom("env" as const, "file" as const),
+  });
 
 /** Constraints that `checkJobSpec` accepts. */
 export const anyConstraint = (): Arbitrary<Constraint> =>
@@ -128,6 +137,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     workingDir: anyText(),
     stdin: anyBytes(),
     files: fc.array(anyFile(), { maxLength: 3 }),
+    secrets: fc.uniqueArray(anySecretRef(), { maxLength: 3, selector: ({ name }) => name }),
     requirements: anyRequirements(),
     priority: fc.integer({ min: -100, max: 100 }),
     labels: anyTextByName(),
@@ -140,6 +150,12 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     }),
     retryPolicy: anyRetryPolicy(),
     notBefore: fc.option(anyDate()),
+    logPolicy: record({
+      maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
+      overflow: fc.constantFrom("drop", "block"),
+    }),
+    keepBackground: fc.boolean(),
+    isolation: record({ privateHome: fc.boolean() }),
   });
 
 function withoutReservedNames(env: Record<string, string>): Record<string, string> {
@@ -177,6 +193,14 @@ export const anyJobEvent = (): Arbitrary<JobEvent> =>
   );
 
 /** Every kind of event an attempt can have, legal in its state or not. */
+const anyUsage = (): Arbitrary<Usage> =>
+  record({
+    cpuMs: fc.nat(),
+    peakMemoryBytes: fc.nat(),
+    readBytes: fc.nat(),
+    writtenBytes: fc.nat(),
+  });
+
 export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
   fc.oneof(
     record({ type: fc.constant("started" as const), at: anyDate() }),
@@ -192,6 +216,7 @@ export const anyAttemptEvent = (): Arbitrary<AttemptEvent> =>
       outcome: anyOutcome(),
       logBytes: fc.nat(),
       processesLeft: fc.nat({ max: 10 }),
+      usage: fc.option(anyUsage()),
     }),
   );
 

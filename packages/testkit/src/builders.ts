@@ -105,6 +105,7 @@ export function anAttempt(parts: Partial<Attempt> = {}): Attempt {
     outcome: null,
     logBytes: 0,
     processesLeft: 0,
+    usage: null,
     ...parts,
   };
 }

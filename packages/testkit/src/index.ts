@@ -31,10 +31,12 @@ export {
   providerContract,
   provisionRequest,
 } from "./contracts/provider-contract.ts";
+export { type SecretStoreFixture, secretStoreContract } from "./contracts/secret-store-contract.ts";
 export { FakeProvider, type FakeProviderOptions } from "./fake-provider.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { MemoryDatabase } from "./memory/memory-database.ts";
 export { MemoryLogStore } from "./memory/memory-log-store.ts";
+export { MemorySecretStore } from "./memory/memory-secret-store.ts";
 export {
   createTestDatabase,
   startTestPostgres,

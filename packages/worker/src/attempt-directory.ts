@@ -13,6 +13,8 @@ export interface AttemptDirectory {
   readonly workPath: string;
   /** `TMPDIR`. */
   readonly tmpPath: string;
+  /** `HOME` of an attempt with one of its own. */
+  readonly homePath: string;
   readonly scriptPath: string;
   readonly stdinPath: string;
 }
@@ -22,6 +24,7 @@ export function attemptDirectory(path: string): AttemptDirectory {
     path,
     workPath: join(path, "work"),
     tmpPath: join(path, "tmp"),
+    homePath: join(path, "home"),
     scriptPath: join(path, "script"),
     stdinPath: join(path, "stdin"),
   };
@@ -36,6 +39,7 @@ export async function fillDirectory(directory: AttemptDirectory, spec: AttemptSp
     await mkdir(directory.path, { mode: 0o700 });
     await mkdir(directory.workPath, { mode: 0o700 });
     await mkdir(directory.tmpPath, { mode: 0o700 });
+    if (spec.isolation.privateHome) await mkdir(directory.homePath, { mode: 0o700 });
     if (spec.work.kind === "script") {
       await writeFile(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
     }

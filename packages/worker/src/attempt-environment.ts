@@ -1,4 +1,6 @@
 import type { AttemptRef } from "@hodei/domain";
+import type { AttemptDirectory } from "./attempt-directory.ts";
+import { ATTEMPT_VARIABLE } from "./processes/process-table.ts";
 
 /**
  * What an attempt gets of the worker's own environment: where programs and the user's files are, language and time
@@ -18,9 +20,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function attemptEnvironment(
   host: Environment,
   specEnv: Readonly<Record<string, string>>,
-  { ref, tmpPath, cwd }: { ref: AttemptRef; tmpPath: string; cwd: string },
+  { ref, directory, cwd }: { ref: AttemptRef; directory: AttemptDirectory; cwd: string },
 ): Record<string, string> {
-  const env: Record<string, string> = { PATH: DEFAULT_PATH, TMPDIR: tmpPath };
+  const env: Record<string, string> = { PATH: DEFAULT_PATH, TMPDIR: directory.tmpPath };
   for (const name of ALLOWED) {
     const value = host[name];
     if (value !== undefined && value !== "") env[name] = value;
@@ -31,5 +33,6 @@ export function attemptEnvironment(
     PWD: cwd,
     HODEI_JOB_ID: ref.jobId,
     HODEI_ATTEMPT: String(ref.attempt),
+    [ATTEMPT_VARIABLE]: directory.path,
   };
 }

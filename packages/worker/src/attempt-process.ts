@@ -1,91 +1,48 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { delimiter, isAbsolute, resolve } from "node:path";
-import { type AttemptCommand, findShebang } from "./attempt-command.ts";
+import { findShebang } from "./attempt-command.ts";
 import { AttemptFailure } from "./attempt-failure.ts";
+import type { GroupLimits } from "./control-groups/group-folder.ts";
 import { errnoOf } from "./errno.ts";
-import type { OutputPipes, PipePool } from "./pipe-pool.ts";
-import { ProcessGroup } from "./process-group.ts";
+import { type PreludeCommand, preludeInput, type Variable } from "./processes/prelude.ts";
+import type { ShellPool, WaitingShell } from "./processes/shell-pool.ts";
+import { requireFitting, requireProgram } from "./require-program.ts";
 
-/** Everything a process is started with. */
-export interface Launch extends AttemptCommand {
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** File that is read from; `undefined`: end of file at once. */
-  readonly stdinPath: string | undefined;
+/** Everything a process is started with. Its input is a file: it may be opened by name, and left unread. */
+export interface Launch extends PreludeCommand {
   /** Of a script that is executed itself, for the explanation of a failure. */
   readonly script: string | undefined;
-}
-
-/** One of the two is set. Node reports a real-time signal (34 to 64) as exit code 0: it has no name for it. */
-export interface ProcessExit {
-  readonly exitCode: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly limits: GroupLimits;
 }
 
 /** The first process of an attempt, leader of its own session and group. */
-export interface AttemptProcess {
-  readonly group: ProcessGroup;
-  /** Never rejects. */
-  readonly exited: Promise<ProcessExit>;
-  /** Descriptors of its output, to be closed by the caller. */
-  readonly stdoutFd: number;
-  readonly stderrFd: number;
-}
+export type AttemptProcess = Omit<WaitingShell, "become">;
 
 /**
- * Starts the process.
- *
- * Its input is a file, not a pipe: a process that does not read it can neither block nor break the worker (EPIPE), and
- * may open `/dev/stdin` by name. Its output goes to real pipes for the same reason, see `PipePool`.
+ * Starts the process. What cannot be executed is found before it is tried; the rest ends as in any shell, with code 126 or
+ * 127 and its message in the output.
  * @throws AttemptFailure saying what is missing
  */
 export async function startProcess(
   launch: Launch,
-  pool: Pick<PipePool, "take">,
+  secrets: readonly Variable[],
+  pool: Pick<ShellPool, "take">,
 ): Promise<AttemptProcess> {
-  const pipes = await pool.take();
   try {
-    return await spawnProcess(launch, pipes);
+    requireFitting(launch);
+    await requireProgram(launch);
   } catch (error) {
-    closeSync(pipes.stdout.readFd);
-    closeSync(pipes.stderr.readFd);
     throw await explainSpawnError(error, launch);
   }
-}
-
-/** Closes the ends of the pipes that are the child's, also when it fails. */
-async function spawnProcess(launch: Launch, pipes: OutputPipes): Promise<AttemptProcess> {
-  let stdinFd: number | undefined;
-  let child: ChildProcess;
+  const shell = await pool.take();
   try {
-    if (launch.stdinPath !== undefined) stdinFd = openSync(launch.stdinPath, "r");
-    child = spawn(launch.file, launch.args, {
-      cwd: launch.cwd,
-      env: launch.env,
-      stdio: [stdinFd ?? "ignore", pipes.stdout.writeFd, pipes.stderr.writeFd],
-      detached: true,
-    });
-  } finally {
-    closeSync(pipes.stdout.writeFd);
-    closeSync(pipes.stderr.writeFd);
-    if (stdinFd !== undefined) closeSync(stdinFd);
+    shell.group?.setLimits(launch.limits);
+  } catch (cause) {
+    shell.become(new Uint8Array(0));
+    throw limitFailure(launch.limits, cause);
   }
-  const failure = Promise.withResolvers<never>();
-  // Of a child that started, `error` says at most that a signal could not be sent; nobody awaits that.
-  failure.promise.catch(() => {});
-  child.once("error", failure.reject);
-  const exited = new Promise<ProcessExit>((resolveExit) => {
-    child.once("exit", (exitCode, signal) => resolveExit({ exitCode, signal }));
-  });
-  if (child.pid === undefined) return await failure.promise;
-  return {
-    group: new ProcessGroup(child.pid),
-    exited,
-    stdoutFd: pipes.stdout.readFd,
-    stderrFd: pipes.stderr.readFd,
-  };
+  shell.become(preludeInput(launch, secrets));
+  return shell;
 }
 
 async function explainSpawnError(error: unknown, launch: Launch): Promise<AttemptFailure> {
@@ -128,4 +85,12 @@ async function explainMissing({ file, cwd, env, script }: Launch): Promise<strin
   return exists
     ? `"${path}" exists, but the interpreter or loader that it names does not exist on this worker.`
     : `"${path}" does not exist on this worker.`;
+}
+
+function limitFailure({ memoryBytes, cpuMillis }: GroupLimits, cause: unknown): AttemptFailure {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const limits = `${cpuMillis} thousandths of a core, ${memoryBytes ?? "any"} bytes of memory`;
+  return new AttemptFailure("spawn_failed", `The limits (${limits}) cannot be set: ${text}.`, {
+    cause,
+  });
 }

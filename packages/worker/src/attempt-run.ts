@@ -1,12 +1,16 @@
-import type {
-  AttemptRef,
-  Command,
-  JobSpec,
-  LogStream,
-  Outcome,
-  Script,
-  Timeouts,
+import {
+  type AttemptRef,
+  type Command,
+  type JobSpec,
+  type LogStream,
+  type Outcome,
+  outcomeOf,
+  type Requirements,
+  type Script,
+  type Timeouts,
+  type Usage,
 } from "@hodei/domain";
+import type { AttemptSecret } from "./secrets/deliver-secrets.ts";
 
 /** A form of work this worker cannot run; the attempt ends as `invalid_spec`. */
 export interface UnsupportedWork {
@@ -17,9 +21,13 @@ export interface UnsupportedWork {
 
 /** What of a job spec the worker acts on. */
 export interface AttemptSpec
-  extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files">,
+  extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files" | "logPolicy">,
+    Pick<JobSpec, "keepBackground" | "isolation">,
+    Pick<Requirements, "cpuMillis" | "memoryBytes">,
     Pick<Timeouts, "runMs" | "graceMs"> {
   readonly work: Command | Script | UnsupportedWork;
+  /** Zeroed when the process has been given them. */
+  readonly secrets: readonly AttemptSecret[];
 }
 
 /** Where the output of an attempt goes. */
@@ -31,8 +39,10 @@ export interface AttemptOutput {
 /** How an attempt ended, seen from its processes. */
 export interface AttemptEnd {
   readonly outcome: Outcome;
-  /** Processes of the attempt that could not be ended. */
+  /** Processes of the attempt that could not be ended, or that the spec wants to live on. */
   readonly processesLeft: number;
+  /** `null` where it cannot be measured: without a control group. */
+  readonly usage: Usage | null;
 }
 
 /** An attempt under way. */
@@ -53,3 +63,14 @@ export type StartAttempt = (
   spec: AttemptSpec,
   output: AttemptOutput,
 ) => AttemptRun;
+
+/** The run of an attempt that was over before this worker began. */
+export function endedRun(): AttemptRun {
+  const outcome = outcomeOf("worker_lost", "The worker that ran the attempt is gone.");
+  return {
+    ended: Promise.resolve({ outcome, processesLeft: 0, usage: null }),
+    terminate: () => {},
+    kill: () => {},
+    resumeOutput: () => {},
+  };
+}

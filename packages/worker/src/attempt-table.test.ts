@@ -1,30 +1,34 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { zstdDecompressSync } from "node:zlib";
 import { type AttemptRef, type LeaseToken, type LogBatch, outcomeOf } from "@hodei/domain";
 import fc from "fast-check";
 import { pino } from "pino";
 import { newRef, specOf } from "../test/attempt-fixture.ts";
 import { type ScriptedRun, scriptedStart } from "../test/scripted-run.ts";
+import { temporarySpool } from "../test/temporary-spool.ts";
 import { VirtualClock } from "../test/virtual-clock.ts";
 import { AttemptTable } from "./attempt-table.ts";
-import { type AttemptMessage, RESEND_AFTER_MS } from "./held-attempt.ts";
+import { type AttemptMessage, OVERFLOW_WAIT_MS, RESEND_AFTER_MS } from "./held-attempt.ts";
 
 const COMPLETED = outcomeOf("completed", "");
 const LIMITS = { segmentCount: 10, sizeBytes: 1_000, intervalMs: 250 };
 const TRUE = specOf(["true"]);
 
-function setUp(maxUnackedBytes = 10_000) {
+function setUp(attemptMaxBytes = 16_000_000) {
   const clock = new VirtualClock();
   const { startAttempt, runs } = scriptedStart();
   const log = pino({ level: "silent" });
+  const machine: { obstacle: string | undefined } = { obstacle: undefined };
   const table = new AttemptTable({
     clock,
     log,
     startAttempt,
     batchLimits: LIMITS,
-    maxUnackedBytes,
+    findObstacle: () => machine.obstacle,
+    spool: temporarySpool({ attemptMaxBytes }),
   });
-  return { clock, runs, table };
+  return { clock, runs, table, machine };
 }
 
 /** Assigns an attempt and returns it with its run. */
@@ -71,6 +75,23 @@ describe("assignment", () => {
     assert.equal(runs.length, 1);
   });
 
+  test("is refused while something keeps the machine from it", () => {
+    const { table, runs, machine } = setUp();
+    const { ref } = assign(table, runs);
+    machine.obstacle = "no disk";
+    table.assign(ref, TRUE);
+    const late = newRef();
+    table.assign(late, TRUE);
+    const started = { type: "attempt_started", ref };
+    assert.deepEqual(say(table), [
+      { type: "attempt_refused", ref: late, message: "no disk" },
+      started,
+    ]);
+    machine.obstacle = undefined;
+    table.assign(late, TRUE);
+    assert.deepEqual(say(table), [{ type: "attempt_started", ref: late }]);
+  });
+
   test("is refused when 1,000 are held", () => {
     const { table, runs } = setUp();
     for (let count = 0; count < 1_000; count += 1) table.assign(newRef(), TRUE);
@@ -91,7 +112,7 @@ describe("result", () => {
     table.ackLog({ ref, offset: 2 });
     assert.deepEqual(say(table), []);
     table.ackLog({ ref, offset: 3 });
-    const report = { ref, outcome: COMPLETED, logBytes: 3, processesLeft: 0 };
+    const report = { ref, outcome: COMPLETED, logBytes: 3, processesLeft: 0, usage: null };
     assert.deepEqual(say(table), [{ type: "attempt_finished", report }]);
     assert.equal(table.isEmpty, false);
     table.ackResult(ref, true);
@@ -158,6 +179,59 @@ describe("ends asked for", () => {
   });
 });
 
+describe("a full spool", () => {
+  const block = specOf(["true"], {
+    logPolicy: { maxBytes: Number.POSITIVE_INFINITY, overflow: "block" },
+  });
+
+  test("with overflow block, it is waited for without end", () => {
+    const { clock, table, runs } = setUp(1_000);
+    table.assign(newRef(), block);
+    runs[0]?.write("stdout", Buffer.alloc(2_000));
+    clock.advance(OVERFLOW_WAIT_MS * 1_000);
+    assert.equal(runs[0]?.isReading, false);
+    assert.equal(table.droppedLogBytes, 0);
+  });
+
+  test("with overflow drop, acks in time cost nothing", () => {
+    const { clock, table, runs } = setUp(1_000);
+    const { ref, run } = assign(table, runs);
+    run.write("stdout", Buffer.alloc(2_000));
+    assert.equal(run.isReading, false);
+    clock.advance(OVERFLOW_WAIT_MS - 1);
+    say(table);
+    table.ackLog({ ref, offset: 2_000 });
+    assert.equal(run.isReading, true);
+    clock.advance(OVERFLOW_WAIT_MS);
+    run.write("stdout", Buffer.alloc(100));
+    assert.equal(table.droppedLogBytes, 0);
+  });
+
+  test("with overflow drop, output is left out after the wait, until there is room", () => {
+    const { clock, table, runs } = setUp(1_000);
+    const { ref, run } = assign(table, runs);
+    run.write("stdout", Buffer.alloc(2_000));
+    clock.advance(OVERFLOW_WAIT_MS);
+    assert.equal(run.isReading, true);
+    run.write("stdout", Buffer.alloc(500));
+    assert.equal(run.isReading, true);
+    assert.equal(table.droppedLogBytes, 500);
+    say(table);
+    table.ackLog({ ref, offset: 2_000 });
+    run.write("stdout", Buffer.from("kept"));
+    clock.advance(LIMITS.intervalMs);
+    const [message] = say(table);
+    assert.ok(message?.type === "log_batch");
+    assert.deepEqual(
+      message.batch.segments.map(({ gap, lengthBytes }) => [gap, lengthBytes]),
+      [
+        ["dropped", 500],
+        [null, 4],
+      ],
+    );
+  });
+});
+
 describe("fairness", () => {
   test("attempts take turns, batch by batch", () => {
     const { table, runs } = setUp(1_000_000);
@@ -195,7 +269,9 @@ class ModelServer {
     }
   }
 
-  #store({ offset, data, segments }: LogBatch): void {
+  #store(batch: LogBatch): void {
+    const { offset, segments } = batch;
+    const data = batch.compression === "zstd" ? zstdDecompressSync(batch.data) : batch.data;
     assert.ok(this.hasStarted, "log came before the start");
     assert.ok(data.length <= LIMITS.sizeBytes && segments.length <= LIMITS.segmentCount);
     assert.ok(offset <= this.log.length, "the worker left a hole");

@@ -1,7 +1,7 @@
 import { type AttemptRef, type LogAck, type Outcome, outcomeOf } from "@hodei/domain";
-import type { Logger } from "pino";
 import type { AttemptSpec } from "./attempt-run.ts";
 import { type AttemptMessage, HeldAttempt, type HeldAttemptDeps } from "./held-attempt.ts";
+import type { FoundAttempt } from "./spool/spool.ts";
 
 /** Attempts held at once; more are refused, so that their jobs wait elsewhere. */
 const MAX_HELD = 1_000;
@@ -9,7 +9,8 @@ const MAX_HELD = 1_000;
 const MAX_REFUSALS = 1_000;
 
 export interface AttemptTableDeps extends Omit<HeldAttemptDeps, "onChange"> {
-  readonly log: Logger;
+  /** What keeps the machine from new attempts now, for people. */
+  readonly findObstacle: () => string | undefined;
 }
 
 /**
@@ -42,6 +43,11 @@ export class AttemptTable {
     return this.#isDraining;
   }
 
+  /** Log bytes that were left out because a spool was full, since the worker started. */
+  get droppedLogBytes(): number {
+    return this.#deps.spool.budget.droppedBytes;
+  }
+
   /** Attempts whose processes have not ended, those that were taken away included. */
   get runningCount(): number {
     const running = [...this.#held.values()].filter((attempt) => attempt.isRunning);
@@ -52,7 +58,7 @@ export class AttemptTable {
     return this.#held.size === 0 && this.#abandoned.size === 0;
   }
 
-  /** Starts the attempt, or says again that it is here; refuses it when draining or full. */
+  /** Starts the attempt, or says again that it is here; refuses it when draining, full or kept from it. */
   assign(ref: AttemptRef, spec: AttemptSpec): void {
     const held = this.#held.get(keyOf(ref));
     if (held?.ref.leaseToken === ref.leaseToken) {
@@ -64,10 +70,22 @@ export class AttemptTable {
       this.#refuse(ref, problem);
       return;
     }
-    const attempt = new HeldAttempt({ ...this.#deps, onChange: this.#changed }, ref, spec);
+    const attempt = HeldAttempt.start({ ...this.#deps, onChange: this.#changed }, ref, spec);
     this.#held.set(keyOf(ref), attempt);
     this.#deps.log.info({ event: "attempt.taken", ...idsOf(ref) });
     void this.#follow(attempt);
+    this.#changed();
+  }
+
+  /** Holds attempts of an earlier worker until the server has what it wants of them. */
+  resume(found: readonly FoundAttempt[]): void {
+    for (const attempt of found) {
+      const { ref } = attempt;
+      const facts = { isReported: attempt.report !== undefined, logBytes: attempt.spool.endOffset };
+      this.#deps.log.warn({ event: "attempt.resumed", ...idsOf(ref), ...facts });
+      const held = HeldAttempt.resume({ ...this.#deps, onChange: this.#changed }, attempt);
+      this.#held.set(keyOf(ref), held);
+    }
     this.#changed();
   }
 
@@ -96,6 +114,7 @@ export class AttemptTable {
     if (attempt === undefined || attempt.isRunning) return;
     if (!accepted) this.#deps.log.warn({ event: "attempt.result_refused", ...idsOf(ref) });
     this.#held.delete(keyOf(ref));
+    attempt.forget();
     this.#changed();
   }
 
@@ -188,7 +207,7 @@ export class AttemptTable {
     if (held !== undefined) return "the attempt is held under another lease";
     if (this.#isDraining) return "the worker is leaving";
     if (this.#held.size >= MAX_HELD) return `the worker holds ${MAX_HELD} attempts`;
-    return undefined;
+    return this.#deps.findObstacle();
   }
 
   #refuse(ref: AttemptRef, message: string): void {

@@ -12,11 +12,16 @@ test("everything but the server has a default", () => {
     stateDir: "/state/hodei/worker",
     labels: {},
     drainTimeoutMs: 30_000,
+    attemptPidsMax: 4096,
+    attemptCpu: "share",
     logLevel: "info",
     logBatchEntries: 100,
     logBatchIntervalMs: 250,
     logBatchBytes: 65_536,
-    maxUnackedBytes: 4_194_304,
+    logSpoolAttemptBytes: 67_108_864,
+    logSpoolBytes: 1_073_741_824,
+    minFreeDiskBytes: 268_435_456,
+    metricsTtlMs: 35_000,
   });
 });
 

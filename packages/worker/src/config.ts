@@ -6,6 +6,7 @@ import { Secret } from "./secret.ts";
 
 const ENV_PREFIX = "HODEI_WORKER_";
 const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
 
 const millis = z.int().min(0).max(31_536_000_000);
 const labels = z
@@ -35,6 +36,13 @@ const schema = z
     memoryBytes: z.int().min(MIB).optional(),
     /** How long attempts may go on after SIGTERM. Default: 30 s. */
     drainTimeoutMs: millis.default(30_000),
+    /** Processes and threads of one attempt alive at once, where control groups can be made. Default: 4096. */
+    attemptPidsMax: z.int().min(1).max(4_194_304).default(4096),
+    /**
+     * What an attempt's cores mean: `share`, its part when others want the cores too; `cap`, never more than that. Where
+     * control groups can be made. Default: `share`.
+     */
+    attemptCpu: z.enum(["share", "cap"]).default("share"),
     /** Default: `info`. */
     logLevel: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
@@ -46,14 +54,29 @@ const schema = z
     /** … or when it has this many bytes, which it never has more of. Default: 64 KiB; at most 1 MiB. */
     logBatchBytes: z.int().min(1).max(MIB).default(65_536),
     /**
-     * Log bytes of one attempt that are kept until the server has stored them. At the bound the attempt's output is no
-     * longer read, so a writing process blocks. Default: 4 MiB.
+     * Disk space for the log of one attempt that the server has not stored yet. At the bound the output is left out and
+     * counted, or its writer waits, as the spec's `log_policy.overflow` says. Default: 64 MiB.
      */
-    maxUnackedBytes: z
+    logSpoolAttemptBytes: z
       .int()
       .min(65_536)
-      .max(1024 * MIB)
-      .default(4 * MIB),
+      .max(1024 * GIB)
+      .default(64 * MIB),
+    /**
+     * The same for all attempts together; at this bound, for those that have more than 256 KiB there. Default: 1 GiB.
+     */
+    logSpoolBytes: z
+      .int()
+      .min(65_536)
+      .max(1024 * GIB)
+      .default(GIB),
+    /** With less free disk than this in `stateDir`, the worker takes no new attempts. Default: 256 MiB. */
+    minFreeDiskBytes: z
+      .int()
+      .min(0)
+      .default(256 * MIB),
+    /** How old a measurement of the machine may be before a heartbeat has a new one made. Default: 35 s. */
+    metricsTtlMs: millis.default(35_000),
   })
   .refine((c) => c.joinToken === undefined || c.joinTokenFile === undefined, {
     path: ["joinToken"],

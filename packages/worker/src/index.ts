@@ -1,6 +1,11 @@
 export { systemClock, type WorkerClock } from "./clock.ts";
 export { loadWorkerConfig, type WorkerConfig, type WorkerOptions } from "./config.ts";
+export { ControlGroups } from "./control-groups/control-groups.ts";
 export { runWorker } from "./main.ts";
+export { PipePool } from "./pipe-pool.ts";
+export { preludeInput } from "./processes/prelude.ts";
+export { ShellPool } from "./processes/shell-pool.ts";
+export { createRedactor } from "./redaction/redactor.ts";
 export { Secret } from "./secret.ts";
 export { type StartWorkerDeps, startWorker } from "./start-worker.ts";
 export type { RunningWorker } from "./worker.ts";

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import { ExitReason } from "@hodei/proto/hodei/v1/job";
 import { waitFor } from "@hodei/testkit";
+import { isAlive } from "../test/is-alive.ts";
 import { TestServer } from "../test/test-server.ts";
 
 const PROGRAM = `
@@ -40,6 +42,7 @@ function startProcess(env: Record<string, string>): { worker: ChildProcess; stde
   let text = "";
   worker.stderr?.on("data", (bytes) => {
     text += bytes;
+    if (process.env.DBG) process.stderr.write(bytes);
   });
   return { worker, stderr: () => text };
 }
@@ -77,6 +80,47 @@ test("the second signal ends everything at once with exit code 1", async () => {
   await waitFor(() => !existsSync(`/proc/${attempt.log.toString().trim()}`));
 });
 
+test("killed in the middle of a flood and restarted, it tells what it had read, and that the attempt is lost", async () => {
+  const { worker } = startProcess(joining());
+  await waitFor(() => server.session?.heartbeatCount, { timeoutMs: 20_000 });
+  const script = "i=0; while :; do echo line $((i += 1)); done";
+  const attempt = server.assign({ work: { case: "script", value: { content: script } } });
+  await waitFor(() => attempt.endOffset > 100_000);
+  server.isAcking = false;
+  const { endOffset } = attempt;
+  await waitFor(() => attempt.endOffset > endOffset + 100_000);
+  worker.kill("SIGKILL");
+  await once(worker, "exit");
+  server.isAcking = true;
+  startProcess(joining());
+  const { outcome, logBytes } = await waitFor(() => attempt.results[0], { timeoutMs: 20_000 });
+  assert.equal(outcome?.reason, ExitReason.WORKER_LOST);
+  assert.equal(Number(logBytes), attempt.endOffset);
+  const lines = attempt.log.toString().split("\n");
+  lines.slice(0, -1).forEach((line, index) => {
+    assert.equal(line, `line ${index + 1}`);
+  });
+  await waitFor(async () => (await readdir(join(stateDir, "spool"))).length === 0);
+});
+
+test("killed after an attempt has ended, it tells how when it is back", async () => {
+  const { worker, stderr } = startProcess(joining());
+  await waitFor(() => server.session?.heartbeatCount, { timeoutMs: 20_000 });
+  const attempt = server.assign({
+    work: { case: "script", value: { content: "sleep 0.2; echo late; exit 3" } },
+  });
+  await waitFor(() => attempt.startedCount === 1);
+  await server.stop();
+  await waitFor(() => stderr().includes("attempt.ended"));
+  worker.kill("SIGKILL");
+  await once(worker, "exit");
+  await server.start();
+  startProcess(joining());
+  const { outcome } = await waitFor(() => attempt.results[0], { timeoutMs: 20_000 });
+  assert.equal(outcome?.exitCode, 3);
+  assert.equal(attempt.log.toString(), "late\n");
+});
+
 test("a signal before it has joined ends it with exit code 0", async () => {
   const { worker, stderr } = startProcess({
     ...joining(),
@@ -92,4 +136,21 @@ test("wrong settings are told, all at once", async () => {
   assert.deepEqual(await once(worker, "exit"), [9, null]);
   assert.match(stderr(), /HODEI_WORKER_LOG_LEVEL/);
   assert.match(stderr(), /HODEI_WORKER_SERVER_URL/);
+});
+
+test("killed and restarted, it ends what its attempts left running before it takes new ones", async () => {
+  const { worker } = startProcess(joining());
+  await waitFor(() => server.session?.heartbeatCount, { timeoutMs: 20_000 });
+  const content = `trap '' TERM; setsid nohup sleep 1000 >/dev/null & echo $!; env -i sleep 1001 & echo $!; echo ready; wait`;
+  const attempt = server.assign({ work: { case: "script", value: { content } } });
+  await waitFor(() => attempt.log.includes("ready"));
+  const pids = (attempt.log.toString().match(/^\d+$/gm) ?? []).map(Number);
+  assert.equal(pids.length, 2);
+  worker.kill("SIGKILL");
+  await once(worker, "exit");
+  assert.ok(pids.every(isAlive));
+  const { stderr } = startProcess(joining());
+  await waitFor(() => stderr().includes("worker.started"), { timeoutMs: 20_000 });
+  assert.ok(!pids.some(isAlive));
+  assert.match(stderr(), /"event":"worker.leftovers_removed","attempts":1,"processesEnded":[1-9]/);
 });

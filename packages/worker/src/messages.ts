@@ -1,28 +1,43 @@
 import { create } from "@bufbuild/protobuf";
-import { durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type AttemptRef,
   type Capacity,
+  DEFAULT_CPU_MILLIS,
   DEFAULT_GRACE_MS,
+  type LogCompression as DomainLogCompression,
+  type LogGap as DomainLogGap,
   type LeaseToken,
   type LogAck,
   type LogBatch,
+  type LogPolicy,
   type LogStream,
   type Outcome,
   PlatformError,
   parseJobId,
+  type Usage,
   type WorkerFacts,
 } from "@hodei/domain";
-import { ExitReason, type JobSpec as ProtoSpec } from "@hodei/proto/hodei/v1/job";
-import { LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
 import {
+  ExitReason,
+  LogOverflow,
+  type SecretRef as ProtoSecretRef,
+  type JobSpec as ProtoSpec,
+  SecretForm,
+} from "@hodei/proto/hodei/v1/job";
+import { LogGap, LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
+import {
+  LogCompression,
   type LogAck as ProtoLogAck,
   type AttemptRef as ProtoRef,
+  type SecretValue as ProtoSecretValue,
   type SessionRequest,
   SessionRequestSchema,
 } from "@hodei/proto/hodei/v1/worker_service";
 import type { AttemptSpec } from "./attempt-run.ts";
 import type { AttemptMessage } from "./held-attempt.ts";
+import type { MachineMeasurement } from "./metrics/machine-metrics.ts";
+import type { AttemptSecret } from "./secrets/deliver-secrets.ts";
 
 /** Bound of the contract on texts for people; the rest is cut off. */
 const MAX_MESSAGE_BYTES = 4096;
@@ -39,8 +54,11 @@ export function helloRequest(facts: WorkerFacts, attempts: readonly AttemptRef[]
 export interface HeartbeatFacts {
   readonly capacity: Capacity;
   readonly runningAttempts: number;
-  readonly load: readonly number[];
-  readonly memoryAvailableBytes: number;
+  /** `undefined`: nothing yet. */
+  readonly measured: MachineMeasurement | undefined;
+  /** Since the worker started. */
+  readonly droppedLogBytes: number;
+  readonly eventLoopDelayMs: number;
 }
 
 export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
@@ -50,11 +68,27 @@ export function heartbeatRequest(facts: HeartbeatFacts): SessionRequest {
       value: {
         capacity: toProtoCapacity(facts.capacity),
         runningAttempts: facts.runningAttempts,
-        load: [...facts.load],
-        memoryAvailableBytes: BigInt(facts.memoryAvailableBytes),
+        ...(facts.measured && toProtoMeasurement(facts.measured)),
+        droppedLogBytes: BigInt(facts.droppedLogBytes),
+        eventLoopDelay: durationFromMs(Math.round(facts.eventLoopDelayMs)),
       },
     },
   });
+}
+
+function toProtoMeasurement(measured: MachineMeasurement) {
+  return {
+    cpuUtilization: measured.cpuUtilization,
+    load: [...measured.load],
+    memoryAvailableBytes: BigInt(measured.memoryAvailableBytes),
+    disks: measured.disks.map(({ mount, totalBytes, freeBytes }) => ({
+      mount,
+      totalBytes: BigInt(totalBytes),
+      freeBytes: BigInt(freeBytes),
+    })),
+    networkReceivedBytes: BigInt(measured.networkReceivedBytes),
+    networkSentBytes: BigInt(measured.networkSentBytes),
+  };
 }
 
 export function goingAwayRequest(): SessionRequest {
@@ -77,7 +111,7 @@ export function attemptRequest(message: AttemptMessage): SessionRequest {
     case "log_batch":
       return logBatchRequest(message.batch);
     case "attempt_finished": {
-      const { ref, outcome, logBytes, processesLeft } = message.report;
+      const { ref, outcome, logBytes, processesLeft, usage } = message.report;
       return create(SessionRequestSchema, {
         message: {
           case: "attemptFinished",
@@ -86,6 +120,7 @@ export function attemptRequest(message: AttemptMessage): SessionRequest {
             outcome: toProtoOutcome(outcome),
             logBytes: BigInt(logBytes),
             processesLeft,
+            ...(usage !== null && { usage: toProtoUsage(usage) }),
           },
         },
       });
@@ -112,7 +147,10 @@ export function fromProtoLogAck({ ref, offset }: ProtoLogAck): LogAck {
  * What the worker acts on; the rest of the spec is the server's concern.
  * @throws PlatformError `invalid_argument` if there is no spec
  */
-export function fromProtoSpec(spec: ProtoSpec | undefined): AttemptSpec {
+export function fromProtoSpec(
+  spec: ProtoSpec | undefined,
+  values: readonly ProtoSecretValue[],
+): AttemptSpec {
   if (spec === undefined) throw malformed("an assignment without a spec");
   const { timeouts } = spec;
   return {
@@ -121,8 +159,30 @@ export function fromProtoSpec(spec: ProtoSpec | undefined): AttemptSpec {
     workingDir: spec.workingDir,
     stdin: spec.stdin,
     files: spec.files,
+    secrets: spec.secrets.map((secret) => fromProtoSecret(secret, values)),
     runMs: timeouts?.run === undefined ? null : durationMs(timeouts.run),
     graceMs: timeouts?.grace === undefined ? DEFAULT_GRACE_MS : durationMs(timeouts.grace),
+    logPolicy: fromProtoLogPolicy(spec.logPolicy),
+    keepBackground: spec.keepBackground,
+    cpuMillis: spec.resources?.cpuMillis || DEFAULT_CPU_MILLIS,
+    memoryBytes: Number(spec.resources?.memoryBytes ?? 0n),
+    isolation: { privateHome: spec.isolation?.privateHome ?? false },
+  };
+}
+
+function fromProtoSecret(
+  { name, form }: ProtoSecretRef,
+  values: readonly ProtoSecretValue[],
+): AttemptSecret {
+  const value = values.find((candidate) => candidate.name === name)?.value ?? null;
+  return { name, form: form === SecretForm.FILE ? "file" : "env", value };
+}
+
+/** Servers spell their defaults out; one that does not sets no limit. */
+function fromProtoLogPolicy(policy: ProtoSpec["logPolicy"]): LogPolicy {
+  return {
+    maxBytes: Number(policy?.maxBytes ?? 0n) || Number.POSITIVE_INFINITY,
+    overflow: policy?.overflow === LogOverflow.BLOCK ? "block" : "drop",
   };
 }
 
@@ -141,7 +201,7 @@ function fromProtoWork(work: ProtoSpec["work"]): AttemptSpec["work"] {
   }
 }
 
-function logBatchRequest({ ref, offset, data, segments }: LogBatch): SessionRequest {
+function logBatchRequest({ ref, offset, data, compression, segments }: LogBatch): SessionRequest {
   return create(SessionRequestSchema, {
     message: {
       case: "logBatch",
@@ -149,10 +209,12 @@ function logBatchRequest({ ref, offset, data, segments }: LogBatch): SessionRequ
         ref,
         offset: BigInt(offset),
         data,
-        segments: segments.map(({ stream, lengthBytes, at }) => ({
+        compression: LOG_COMPRESSIONS[compression],
+        segments: segments.map(({ stream, lengthBytes, at, gap }) => ({
           stream: LOG_STREAMS[stream],
           length: lengthBytes,
           time: timestampFromDate(at),
+          gap: gap === null ? LogGap.UNSPECIFIED : LOG_GAPS[gap],
         })),
       },
     },
@@ -164,12 +226,31 @@ const LOG_STREAMS: Readonly<Record<LogStream, ProtoLogStream>> = {
   stderr: ProtoLogStream.STDERR,
 };
 
+const LOG_GAPS: Readonly<Record<DomainLogGap, LogGap>> = {
+  dropped: LogGap.DROPPED,
+  limit: LogGap.LIMIT,
+};
+
+const LOG_COMPRESSIONS: Readonly<Record<DomainLogCompression, LogCompression>> = {
+  none: LogCompression.UNSPECIFIED,
+  zstd: LogCompression.ZSTD,
+};
+
 function toProtoOutcome({ reason, exitCode, signal, message }: Outcome) {
   return {
     reason: ExitReason[reason.toUpperCase() as Uppercase<Outcome["reason"]>],
     ...(exitCode !== null && { exitCode }),
     signal: signal ?? "",
     message: cut(message),
+  };
+}
+
+function toProtoUsage({ cpuMs, peakMemoryBytes, readBytes, writtenBytes }: Usage) {
+  return {
+    cpuTime: durationFromMs(cpuMs),
+    peakMemoryBytes: BigInt(peakMemoryBytes),
+    readBytes: BigInt(readBytes),
+    writtenBytes: BigInt(writtenBytes),
   };
 }
 

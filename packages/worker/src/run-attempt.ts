@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { basename, join } from "node:path";
 import { type AttemptRef, type Outcome, outcomeOf } from "@hodei/domain";
 import type { Logger } from "pino";
 import { toCommand } from "./attempt-command.ts";
@@ -11,12 +12,7 @@ import {
 } from "./attempt-directory.ts";
 import { attemptEnvironment, type Environment } from "./attempt-environment.ts";
 import { AttemptFailure } from "./attempt-failure.ts";
-import {
-  type AttemptProcess,
-  type Launch,
-  type ProcessExit,
-  startProcess,
-} from "./attempt-process.ts";
+import { type AttemptProcess, type Launch, startProcess } from "./attempt-process.ts";
 import type {
   AttemptEnd,
   AttemptOutput,
@@ -25,29 +21,45 @@ import type {
   StartAttempt,
 } from "./attempt-run.ts";
 import { startDeadline, type WorkerClock } from "./clock.ts";
+import type { GroupLimits } from "./control-groups/group-folder.ts";
 import { OutputReader } from "./output-reader.ts";
-import type { PipePool } from "./pipe-pool.ts";
+import type { ProcessTable } from "./processes/process-table.ts";
+import { ProcessTree } from "./processes/process-tree.ts";
+import type { ProcessExit, ShellPool } from "./processes/shell-pool.ts";
+import { withRedaction } from "./redacted-attempt.ts";
+import { type Delivery, deliverSecrets, forgetSecrets } from "./secrets/deliver-secrets.ts";
+import type { MemoryFolders } from "./secrets/memory-folders.ts";
 
-/** How long processes may take to vanish after SIGKILL before the attempt is called unkillable. */
+/** How long processes are killed, again and again, before what is left of the attempt is called unkillable. */
 const KILL_WAIT_MS = 2_000;
 /** How long output is still read after the last process that can be found has ended. */
 const OUTPUT_WAIT_MS = 2_000;
-/** The kernel tells nobody when a process that is not its child ends, so the group is looked at this often. */
-const GROUP_POLL_MS = 25;
+/** The kernel tells nobody when a process that is not its child ends, so the tree is looked at this often. */
+const TREE_POLL_MS = 25;
 
 export interface RunAttemptDeps {
   readonly clock: WorkerClock;
   readonly log: Logger;
-  readonly pipes: Pick<PipePool, "take">;
+  readonly shells: Pick<ShellPool, "take">;
+  /** Limits that no spec asks for. */
+  readonly limits: Pick<GroupLimits, "isCpuCapped" | "pidsMax">;
   /** The worker's own environment. */
   readonly hostEnv: Environment;
+  /** For secrets that come as files. */
+  readonly memory: Pick<MemoryFolders, "create" | "remove">;
+  readonly processes: Pick<ProcessTable, "scan">;
   /** Where private directories are made. */
   readonly attemptsPath: string;
+  /** SIGKILL did not end every process of an attempt: the machine is not fit for others. */
+  readonly onUnkillable: () => void;
 }
 
-/** Runs attempts as processes of this machine: private directory, clean environment, own session, process group. */
+/**
+ * Runs attempts as processes of this machine: private directory, clean environment, own session. None of their
+ * processes outlives them, unless the spec wants it. What they say comes without their secrets.
+ */
 export function createStartAttempt(deps: RunAttemptDeps): StartAttempt {
-  return (ref, spec, output) => new ProcessRun(deps, ref, spec, output);
+  return withRedaction((ref, spec, output) => new ProcessRun(deps, ref, spec, output));
 }
 
 class ProcessRun implements AttemptRun {
@@ -56,12 +68,14 @@ class ProcessRun implements AttemptRun {
   readonly #ref: AttemptRef;
   readonly #spec: AttemptSpec;
   readonly #output: AttemptOutput;
-  /** While its group can be signalled. */
-  #process: AttemptProcess | undefined;
+  /** While it may be signalled. */
+  #tree: ProcessTree | undefined;
   #reader: OutputReader | undefined;
+  #delivery: Delivery | undefined;
   /** Set once somebody wants the attempt to end. */
   #wanted: Outcome | undefined;
   #isKillWanted = false;
+  #killing: Promise<void> | undefined;
   #hasGivenUp = false;
   /** Resolves when SIGKILL did not help. */
   readonly #gaveUp = Promise.withResolvers<undefined>();
@@ -78,13 +92,13 @@ class ProcessRun implements AttemptRun {
   terminate(outcome: Outcome): void {
     if (this.#wanted !== undefined) return;
     this.#wanted = outcome;
-    if (this.#process !== undefined) this.#startGrace(this.#process);
+    if (this.#tree !== undefined) this.#startGrace(this.#tree);
   }
 
   kill(): void {
     this.#wanted ??= outcomeOf("worker_lost", "The worker gave the attempt up.");
     this.#isKillWanted = true;
-    if (this.#process !== undefined) this.#sendKill(this.#process);
+    if (this.#tree !== undefined) this.#startKill(this.#tree);
   }
 
   resumeOutput(): void {
@@ -93,30 +107,41 @@ class ProcessRun implements AttemptRun {
 
   async #run(): Promise<AttemptEnd> {
     const { jobId, attempt } = this.#ref;
-    const directory = attemptDirectory(join(this.#deps.attemptsPath, `${jobId}-${attempt}`));
+    // The random part: nobody can take another attempt's processes for his own, nor his own for another's.
+    const name = `${jobId}-${attempt}-${randomBytes(8).toString("hex")}`;
+    const directory = attemptDirectory(join(this.#deps.attemptsPath, name));
     try {
       const launch = await this.#prepare(directory);
-      if (this.#wanted !== undefined) return { outcome: this.#wanted, processesLeft: 0 };
-      this.#process = await startProcess(launch, this.#deps.pipes);
-      return await this.#follow(this.#process);
+      if (this.#wanted !== undefined)
+        return { outcome: this.#wanted, processesLeft: 0, usage: null };
+      const secrets = this.#delivery?.secretVariables ?? [];
+      const process = await startProcess(launch, secrets, this.#deps.shells);
+      forgetSecrets(this.#spec.secrets);
+      return await this.#follow(process, directory);
     } catch (error) {
-      if (error instanceof AttemptFailure) return { outcome: error.outcome, processesLeft: 0 };
+      if (error instanceof AttemptFailure)
+        return { outcome: error.outcome, processesLeft: 0, usage: null };
       this.#deps.log.error({ event: "attempt.failed", jobId, attempt, err: error });
       const message = `The worker failed: ${error instanceof Error ? error.message : String(error)}`;
-      return { outcome: outcomeOf("internal", message), processesLeft: 0 };
+      return { outcome: outcomeOf("internal", message), processesLeft: 0, usage: null };
     } finally {
       for (const cancel of this.#timers) cancel();
-      void this.#remove(directory);
+      await this.#forgetSecrets();
+      // What could not be ended is found by its directory's name when the worker starts again.
+      if (!this.#hasGivenUp) void this.#remove(directory);
     }
   }
 
   async #prepare(directory: AttemptDirectory): Promise<Launch> {
-    const { work, workingDir, env: specEnv, stdin } = this.#spec;
+    const { work, workingDir, env: specEnv, stdin, secrets, isolation } = this.#spec;
+    const { cpuMillis, memoryBytes } = this.#spec;
     const command = toCommand(work, directory.scriptPath);
     await fillDirectory(directory, this.#spec);
     const cwd = await resolveWorkingDir(directory.workPath, workingDir);
-    const { tmpPath } = directory;
-    const env = attemptEnvironment(this.#deps.hostEnv, specEnv, { ref: this.#ref, tmpPath, cwd });
+    this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
+    const home = isolation.privateHome ? { HOME: directory.homePath } : {};
+    const wanted = { ...home, ...specEnv, ...this.#delivery?.variables };
+    const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, directory, cwd });
     return {
       ...command,
       cwd,
@@ -124,25 +149,36 @@ class ProcessRun implements AttemptRun {
       stdinPath: stdin.length > 0 ? directory.stdinPath : undefined,
       script:
         work.kind === "script" && command.file === directory.scriptPath ? work.content : undefined,
+      limits: { ...this.#deps.limits, cpuMillis, memoryBytes: memoryBytes || null },
     };
   }
 
   /** From the start of the process to the end of everything. */
-  async #follow(process: AttemptProcess): Promise<AttemptEnd> {
-    const { clock } = this.#deps;
-    const { stdoutFd: stdout, stderrFd: stderr } = process;
+  async #follow(process: AttemptProcess, directory: AttemptDirectory): Promise<AttemptEnd> {
+    const { clock, processes: table } = this.#deps;
+    const { stdoutFd: stdout, stderrFd: stderr, pid: leaderPid, group } = process;
+    const attemptName = basename(directory.path);
+    const tree = new ProcessTree({ table, leaderPid, attemptName, group });
     this.#reader = new OutputReader(clock, { stdout, stderr }, this.#output);
-    if (this.#wanted !== undefined) this.#startGrace(process);
+    this.#tree = tree;
+    if (this.#wanted !== undefined) this.#startGrace(tree);
     const cancelTimeout = this.#startTimeout();
     const exit = await Promise.race([process.exited, this.#gaveUp.promise]);
     cancelTimeout();
-    await this.#endStragglers(process);
-    // The group's id may be given to another process from now on.
-    this.#process = undefined;
+    if (exit !== undefined) tree.forgetLeader();
+    const isClean = this.#wanted === undefined && (await tree.isEmpty());
+    if (!isClean) await this.#endStragglers(tree);
+    this.#tree = undefined;
     this.#reader.closeAfter(OUTPUT_WAIT_MS);
     await this.#reader.closed;
-    const left = await process.group.listRunning();
-    return { outcome: this.#outcome(exit, left), processesLeft: left.length };
+    // Whoever was still starting a process when the others ended is seen now.
+    const left = isClean ? [] : await tree.list();
+    if (this.#hasGivenUp) this.#deps.onUnkillable();
+    const outcome = this.#outcome(exit, left, group?.readOomKillCount() ?? 0);
+    const usage = group?.readUsage() ?? null;
+    if (!this.#hasGivenUp) group?.release(left);
+    group?.remove();
+    return { outcome, processesLeft: left.length, usage };
   }
 
   /** Counts from the start of the process, in monotonic time. */
@@ -155,51 +191,84 @@ class ProcessRun implements AttemptRun {
   }
 
   /**
-   * Ends what the first process left behind in its group. When the attempt is being terminated the rest has until the
-   * end of the grace; after an end of its own accord there is nothing to wait for.
+   * Ends what the first process left behind. When the attempt is being terminated the rest has until the end of the
+   * grace; after an end of its own accord there is nothing to wait for, and the spec may want the rest to live.
    */
-  async #endStragglers(process: AttemptProcess): Promise<void> {
-    let running = await process.group.listRunning();
-    if (running.length > 0 && this.#wanted === undefined) this.#sendKill(process);
-    while (running.length > 0 && !this.#hasGivenUp) {
-      await this.#deps.clock.sleep(GROUP_POLL_MS);
-      running = await process.group.listRunning();
+  async #endStragglers(tree: ProcessTree): Promise<void> {
+    for (;;) {
+      const running = await tree.list();
+      const isKept = this.#wanted === undefined && this.#spec.keepBackground;
+      if (running.length === 0 || isKept || this.#hasGivenUp) return;
+      if (this.#wanted === undefined) this.#startKill(tree);
+      await this.#deps.clock.sleep(TREE_POLL_MS);
     }
   }
 
-  #startGrace(process: AttemptProcess): void {
+  #startGrace(tree: ProcessTree): void {
     const { graceMs } = this.#spec;
     if (graceMs === 0 || this.#isKillWanted) {
-      this.#sendKill(process);
+      this.#startKill(tree);
       return;
     }
-    process.group.signal("SIGTERM");
-    this.#timers.push(startDeadline(this.#deps.clock, graceMs, () => this.#sendKill(process)));
+    tree.terminate().catch((err) => this.#tellSignalError(err));
+    this.#timers.push(startDeadline(this.#deps.clock, graceMs, () => this.#startKill(tree)));
   }
 
-  #sendKill(process: AttemptProcess): void {
-    process.group.signal("SIGKILL");
-    const giveUp = (): void => {
-      this.#hasGivenUp = true;
-      this.#gaveUp.resolve(undefined);
-    };
-    this.#timers.push(this.#deps.clock.startTimer(KILL_WAIT_MS, giveUp));
+  #startKill(tree: ProcessTree): void {
+    this.#killing ??= this.#killAll(tree)
+      .catch((err) => this.#tellSignalError(err))
+      .finally(() => {
+        this.#killing = undefined;
+      });
+  }
+
+  /** Again each time, since those that were killed may have started others meanwhile. */
+  async #killAll(tree: ProcessTree): Promise<void> {
+    const { clock } = this.#deps;
+    const endsAtMs = clock.monotonicMs() + KILL_WAIT_MS;
+    while ((await tree.kill()) > 0) {
+      if (clock.monotonicMs() >= endsAtMs) {
+        this.#hasGivenUp = true;
+        this.#gaveUp.resolve(undefined);
+        return;
+      }
+      await clock.sleep(TREE_POLL_MS);
+    }
+  }
+
+  #tellSignalError(err: unknown): void {
+    const { jobId, attempt } = this.#ref;
+    this.#deps.log.error({ event: "attempt.signal_failed", jobId, attempt, err });
   }
 
   /** `exit`: `undefined` when the first process would not end. */
-  #outcome(exit: ProcessExit | undefined, left: readonly number[]): Outcome {
+  #outcome(exit: ProcessExit | undefined, left: readonly number[], oomKillCount: number): Outcome {
     if (this.#wanted !== undefined && left.length > 0) {
       const pids = left.slice(0, 20).join(", ");
       return outcomeOf("unkillable", `SIGKILL did not end ${left.length} process(es): ${pids}.`);
     }
     const { exitCode = null, signal = null } = exit ?? {};
     if (this.#wanted !== undefined) return { ...this.#wanted, exitCode, signal };
+    if (exitCode !== 0 && oomKillCount > 0) {
+      const message = `The attempt needed more memory than its limit of ${this.#spec.memoryBytes} bytes.`;
+      return { reason: "oom_killed", exitCode, signal, message };
+    }
     if (signal !== null) {
       return { reason: "signal", exitCode, signal, message: `The process was ended by ${signal}.` };
     }
     if (exitCode === 0) return { reason: "completed", exitCode, signal, message: "" };
     const message = `The process exited with code ${exitCode}.`;
     return { reason: "non_zero_exit", exitCode, signal, message };
+  }
+
+  /** Nothing of them is left when the end is told. */
+  async #forgetSecrets(): Promise<void> {
+    forgetSecrets(this.#spec.secrets);
+    try {
+      await this.#delivery?.remove();
+    } catch (err) {
+      this.#deps.log.error({ event: "attempt.secret_files_not_removed", err });
+    }
   }
 
   async #remove(directory: AttemptDirectory): Promise<void> {

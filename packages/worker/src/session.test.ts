@@ -11,6 +11,7 @@ import {
 import { pino } from "pino";
 import { newRef } from "../test/attempt-fixture.ts";
 import { scriptedStart } from "../test/scripted-run.ts";
+import { temporarySpool } from "../test/temporary-spool.ts";
 import { VirtualClock } from "../test/virtual-clock.ts";
 import { AttemptTable } from "./attempt-table.ts";
 import type { Connection } from "./connection.ts";
@@ -38,7 +39,8 @@ function setUp(serve: Served) {
     log,
     startAttempt,
     batchLimits,
-    maxUnackedBytes: 65_536,
+    findObstacle: () => undefined,
+    spool: temporarySpool(),
   });
   const counts = { closed: 0, drained: 0 };
   const connection = {
@@ -47,7 +49,8 @@ function setUp(serve: Served) {
       counts.closed += 1;
     },
   } as unknown as Connection;
-  const host = new Host({ stateDir: tmpdir(), labels: {} });
+  const limits = { minFreeDiskBytes: 0, metricsTtlMs: 0 };
+  const host = new Host({ clock, log }, { stateDir: tmpdir(), labels: {}, ...limits });
   const onDrain = (): void => {
     counts.drained += 1;
   };

@@ -2,6 +2,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { PlatformError } from "@hodei/domain";
 import type {
+  Assignment,
   SessionRequest,
   SessionResponse,
   Welcome,
@@ -121,9 +122,15 @@ export class Session {
     if (this.#welcomedAtMs === undefined) return undefined;
     if (this.#isHeartbeatDue) {
       this.#isHeartbeatDue = false;
-      const { capacity, load, memoryAvailableBytes } = host;
-      const runningAttempts = attempts.runningCount;
-      return heartbeatRequest({ capacity, runningAttempts, load, memoryAvailableBytes });
+      const { capacity, measured } = host;
+      const { runningCount: runningAttempts, droppedLogBytes } = attempts;
+      return heartbeatRequest({
+        capacity,
+        runningAttempts,
+        measured,
+        droppedLogBytes,
+        eventLoopDelayMs: host.takeEventLoopDelayMs(),
+      });
     }
     if (attempts.isDraining && !this.#hasSaidGoingAway) {
       this.#hasSaidGoingAway = true;
@@ -147,7 +154,7 @@ export class Session {
     if (this.#welcomedAtMs === undefined) throw unwelcome();
     switch (message.case) {
       case "assignment":
-        attempts.assign(fromProtoRef(message.value.ref), fromProtoSpec(message.value.spec));
+        this.#assign(message.value);
         return;
       case "cancelAttempt":
         attempts.cancel(fromProtoRef(message.value.ref));
@@ -171,9 +178,13 @@ export class Session {
     }
   }
 
+  #assign({ ref, spec, secrets }: Assignment): void {
+    this.#deps.attempts.assign(fromProtoRef(ref), fromProtoSpec(spec, secrets));
+  }
+
   #welcome({ workerId, heartbeatInterval, logAcks }: Welcome): void {
     if (this.#welcomedAtMs !== undefined) return;
-    const { clock, log, attempts, host } = this.#deps;
+    const { clock, log, attempts } = this.#deps;
     const acks = logAcks.map(fromProtoLogAck);
     this.#welcomedAtMs = clock.monotonicMs();
     log.info({ event: "session.opened", workerId, attempts: attempts.refs.length });
@@ -181,12 +192,21 @@ export class Session {
     const everyMs =
       heartbeatInterval === undefined ? DEFAULT_HEARTBEAT_MS : durationMs(heartbeatInterval);
     const beat = (): void => {
-      this.#isHeartbeatDue = true;
-      this.#requests.wake();
-      host.sampleDisk().catch((err) => log.warn({ event: "worker.disk_not_sampled", err }));
+      this.#beat();
+      void this.#look();
     };
     this.#cleanups.push(startHeartbeat(clock, everyMs, beat));
     this.#requests.wake();
+  }
+
+  #beat(): void {
+    this.#isHeartbeatDue = true;
+    this.#requests.wake();
+  }
+
+  /** The server hears at once of a disk that ran full, or else it would go on placing what is refused. */
+  async #look(): Promise<void> {
+    if (await this.#deps.host.look()) this.#beat();
   }
 
   #end(message: string): SessionEnd {

@@ -6,8 +6,11 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { ExitReason } from "@hodei/proto/hodei/v1/job";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { ExitReason, LogOverflow } from "@hodei/proto/hodei/v1/job";
 import { waitFor } from "@hodei/testkit";
+import { Freezer } from "../test/freezer.ts";
+import { isAlive } from "../test/is-alive.ts";
 import { type ServedAttempt, WORKER_ID } from "../test/test-server.ts";
 import { WorkerFixture } from "../test/worker-fixture.ts";
 
@@ -202,12 +205,15 @@ describe("session", () => {
     assert.ok(flood.log.every((byte) => byte === 0));
   });
 
-  test("without acks a writer blocks at the bound, and goes on after them", async () => {
-    await fixture.startWorker({ maxUnackedBytes: 65_536 });
+  test("with overflow block, a writer waits at the bound without acks, and goes on after them", async () => {
+    await fixture.startWorker({ logSpoolAttemptBytes: 65_536 });
     await connected();
     fixture.server.isAcking = false;
     const marker = join(fixture.stateDir, "written");
-    const attempt = fixture.server.assign(bash(`head -c 1000000 /dev/zero; touch ${marker}`));
+    const attempt = fixture.server.assign({
+      ...bash(`head -c 1000000 /dev/zero; touch ${marker}`),
+      logPolicy: { overflow: LogOverflow.BLOCK },
+    });
     await waitFor(() => attempt.log.length >= 65_536);
     const sent = fixture.server.session?.heartbeatCount ?? 0;
     await waitFor(() => (fixture.server.session?.heartbeatCount ?? 0) > sent + 3);
@@ -316,6 +322,31 @@ describe("leaving", () => {
     const { session } = fixture.server;
     await worker.stop();
     assert.equal(session?.received.at(-1)?.message.case, "goingAway");
+  });
+
+  test("a worker that cannot end an attempt says so, and leaves", async (context) => {
+    const freezer = Freezer.open();
+    if (freezer === undefined)
+      return context.skip("needs the freezer of control groups, version 1");
+    const worker = await fixture.startWorker();
+    await connected();
+    const grace = durationFromMs(100);
+    const attempt = fixture.server.assign({ ...bash("echo $$; sleep 1000"), timeouts: { grace } });
+    await waitFor(() => attempt.log.includes("\n"));
+    const pid = Number(attempt.log.toString());
+    try {
+      await freezer.freeze(pid);
+      const { ref } = attempt;
+      fixture.server.session?.send({ case: "cancelAttempt", value: { ref } });
+      const { outcome, processesLeft } = await resultOf(attempt);
+      assert.equal(outcome?.reason, ExitReason.UNKILLABLE);
+      assert.equal(processesLeft, 1);
+      assert.equal(await worker.done, 0);
+    } finally {
+      freezer.thaw();
+      await waitFor(() => !isAlive(pid));
+      freezer.close();
+    }
   });
 
   test("after the drain time-out attempts are terminated, and reported", async () => {

@@ -6,11 +6,16 @@ import { AttemptTable } from "./attempt-table.ts";
 import type { WorkerClock } from "./clock.ts";
 import type { WorkerConfig } from "./config.ts";
 import { openConnection } from "./connection.ts";
+import { ControlGroups } from "./control-groups/control-groups.ts";
 import { Host } from "./host.ts";
 import { PipePool } from "./pipe-pool.ts";
+import { ProcessTable } from "./processes/process-table.ts";
+import { ShellPool } from "./processes/shell-pool.ts";
 import { obtainIdentity } from "./register.ts";
 import { createStartAttempt } from "./run-attempt.ts";
+import { MemoryFolders } from "./secrets/memory-folders.ts";
 import { SessionLoop } from "./session-loop.ts";
+import { Spool } from "./spool/spool.ts";
 import { attemptsPath, holdStateDirectory } from "./state-directory.ts";
 import { readVersion } from "./version.ts";
 import { type RunningWorker, Worker } from "./worker.ts";
@@ -34,12 +39,25 @@ export async function startWorker(
   signal: AbortSignal,
 ): Promise<RunningWorker> {
   const directory = await holdStateDirectory(deps, config.stateDir);
+  const host = new Host(deps, config);
+  const groups = await ControlGroups.open(deps);
+  const pipes = new PipePool(join(config.stateDir, "pipes"));
+  const shells = new ShellPool({ ...deps, pipes, groups });
+  const release = async (): Promise<void> => {
+    host.stop();
+    await shells.stop();
+    groups.close();
+    await directory.release();
+  };
   try {
-    const pipes = new PipePool(join(config.stateDir, "pipes"));
-    const host = new Host(config);
-    await Promise.all([pipes.start(), host.sampleDisk()]);
+    await Promise.all([pipes.start(), host.start()]);
+    shells.start();
     const identity = await obtainIdentity(deps, config, signal);
-    const attempts = createTable(deps, config, pipes);
+    const spool = openSpool(deps, config);
+    const memory = await openMemory(deps, config);
+    const onUnkillable = (): void => worker.drain();
+    const attempts = createTable(deps, config, { host, shells, spool, memory, onUnkillable });
+    attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
       attempts,
@@ -49,21 +67,48 @@ export async function startWorker(
       onDrain: () => worker.drain(),
     });
     const { drainTimeoutMs } = config;
-    const release = (): Promise<void> => directory.release();
     const worker = new Worker({ ...deps, attempts, sessions, drainTimeoutMs, release });
     return worker;
   } catch (error) {
-    await directory.release();
+    await release();
     throw error;
   }
 }
 
-function createTable(deps: StartWorkerDeps, config: WorkerConfig, pipes: PipePool): AttemptTable {
+function openSpool({ log }: StartWorkerDeps, config: WorkerConfig): Spool {
+  return Spool.open({
+    log,
+    folder: join(config.stateDir, "spool"),
+    maxBytes: config.logSpoolBytes,
+    attemptMaxBytes: config.logSpoolAttemptBytes,
+  });
+}
+
+/** `/dev/shm` is there on every Linux and in every container; the other where systemd has logged the user in. */
+function openMemory({ hostEnv }: StartWorkerDeps, config: WorkerConfig): Promise<MemoryFolders> {
+  return MemoryFolders.open(config.stateDir, ["/dev/shm", hostEnv.XDG_RUNTIME_DIR ?? ""]);
+}
+
+interface TableParts {
+  readonly host: Host;
+  readonly shells: ShellPool;
+  readonly spool: Spool;
+  readonly memory: MemoryFolders;
+  readonly onUnkillable: () => void;
+}
+
+function createTable(
+  deps: StartWorkerDeps,
+  config: WorkerConfig,
+  { host, spool, ...parts }: TableParts,
+): AttemptTable {
   return new AttemptTable({
     ...deps,
     startAttempt: createStartAttempt({
       ...deps,
-      pipes,
+      ...parts,
+      processes: new ProcessTable(),
+      limits: { isCpuCapped: config.attemptCpu === "cap", pidsMax: config.attemptPidsMax },
       attemptsPath: attemptsPath(config.stateDir),
     }),
     batchLimits: {
@@ -71,6 +116,7 @@ function createTable(deps: StartWorkerDeps, config: WorkerConfig, pipes: PipePoo
       sizeBytes: config.logBatchBytes,
       intervalMs: config.logBatchIntervalMs,
     },
-    maxUnackedBytes: config.maxUnackedBytes,
+    findObstacle: () => (host.isDiskLow ? "the worker's disk is almost full" : undefined),
+    spool,
   });
 }

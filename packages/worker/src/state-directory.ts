@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readdir, realpath, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
+import { chmod, mkdir, readdir, realpath } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
 import { platform } from "node:os";
 import { join } from "node:path";
 import { PlatformError } from "@hodei/domain";
 import type { Logger } from "pino";
+import { removeDirectory } from "./attempt-directory.ts";
+import { endOrphans } from "./processes/end-orphans.ts";
 
 /** Where the private directories of attempts are made. */
 export const attemptsPath = (stateDir: string): string => join(stateDir, "attempts");
@@ -15,7 +17,8 @@ export interface HeldDirectory {
 }
 
 /**
- * Makes `stateDir` ready (mode 0700), takes it for this process, and removes what attempts of an earlier process left.
+ * Makes `stateDir` ready (mode 0700), takes it for this process, and ends and removes what attempts of an earlier process
+ * left: its processes before this returns.
  * @throws PlatformError `failed_precondition`, reasons `state_dir_unusable` and `state_dir_taken`
  */
 export async function holdStateDirectory(
@@ -29,18 +32,29 @@ export async function holdStateDirectory(
     throw unusable(stateDir, cause);
   }
   const lock = await lockDirectory(stateDir);
+  const names = await endAttempts(stateDir, log);
   // Not waited for: a worker whose attempts left much behind starts no later. Names do not come twice.
-  clearAttempts(stateDir, log).catch((err) => log.error({ event: "worker.leftovers_kept", err }));
+  removeAttempts(stateDir, names).catch((err) =>
+    log.error({ event: "worker.leftovers_kept", err }),
+  );
   return lock;
 }
 
-/** A worker that starts holds no attempt, so whatever is there belongs to nobody. */
-async function clearAttempts(stateDir: string, log: Logger): Promise<void> {
+/**
+ * A worker that starts holds no attempt, so whatever runs in the name of one belongs to nobody. Returns the names of the
+ * attempts of which nothing runs any more; the others' directories stay for the next start.
+ */
+async function endAttempts(stateDir: string, log: Logger): Promise<readonly string[]> {
   const names = await readdir(attemptsPath(stateDir));
-  if (names.length > 0) log.warn({ event: "worker.leftovers_removed", attempts: names.length });
-  for (const name of names) {
-    await rm(join(attemptsPath(stateDir), name), { recursive: true, force: true });
-  }
+  if (names.length === 0) return names;
+  const { endedCount, left } = await endOrphans(names);
+  const facts = { attempts: names.length, processesEnded: endedCount, notEnded: left };
+  log.warn({ event: "worker.leftovers_removed", ...facts });
+  return names.filter((name) => !left.includes(name));
+}
+
+async function removeAttempts(stateDir: string, names: readonly string[]): Promise<void> {
+  for (const name of names) await removeDirectory({ path: join(attemptsPath(stateDir), name) });
 }
 
 /**
@@ -50,17 +64,35 @@ async function clearAttempts(stateDir: string, log: Logger): Promise<void> {
  */
 async function lockDirectory(stateDir: string): Promise<HeldDirectory> {
   if (platform() !== "linux") return { release: async () => {} };
-  const name = createHash("sha256")
-    .update(await realpath(stateDir))
-    .digest("hex");
+  const path = lockPath(await stateDirectoryId(stateDir));
   const server = createServer((socket) => socket.destroy()).unref();
   try {
-    await listen(server, `\0hodei-worker-${name}`);
+    await listen(server, path);
   } catch (cause) {
     throw taken(stateDir, cause);
   }
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
+
+/** Tells a state directory from all others of the machine; 64 hexadecimal digits. */
+export async function stateDirectoryId(stateDir: string): Promise<string> {
+  return createHash("sha256")
+    .update(await realpath(stateDir))
+    .digest("hex");
+}
+
+/** Whether a worker of this network namespace, whose sockets these are, runs on the state directory with this id. */
+export function isStateDirectoryHeld(id: string): Promise<boolean> {
+  const socket = connect(lockPath(id));
+  return new Promise((resolve) => {
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+  }).then((isHeld) => {
+    socket.destroy();
+    return isHeld === true;
+  });
+}
+
+const lockPath = (id: string): string => `\0hodei-worker-${id}`;
 
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {

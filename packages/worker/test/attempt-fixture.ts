@@ -7,8 +7,12 @@ import { pino } from "pino";
 import type { Environment } from "../src/attempt-environment.ts";
 import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts";
 import { systemClock } from "../src/clock.ts";
+import { ControlGroups } from "../src/control-groups/control-groups.ts";
 import { PipePool } from "../src/pipe-pool.ts";
+import { ProcessTable } from "../src/processes/process-table.ts";
+import { ShellPool } from "../src/processes/shell-pool.ts";
 import { createStartAttempt } from "../src/run-attempt.ts";
+import { MemoryFolders } from "../src/secrets/memory-folders.ts";
 
 /** A spec of `argv` or of a script, with what `parts` replaces. */
 export function specOf(
@@ -21,8 +25,14 @@ export function specOf(
     workingDir: "",
     stdin: new Uint8Array(0),
     files: [],
+    secrets: [],
     runMs: null,
     graceMs: 10_000,
+    cpuMillis: 1000,
+    memoryBytes: 0,
+    keepBackground: false,
+    isolation: { privateHome: false },
+    logPolicy: { maxBytes: Number.POSITIVE_INFINITY, overflow: "drop" },
     ...parts,
   };
 }
@@ -44,6 +54,8 @@ export function newRef(): AttemptRef {
   return { jobId: randomUUID() as JobId, attempt: 1, leaseToken: randomUUID() as LeaseToken };
 }
 
+const silent = pino({ level: "silent" });
+
 /** What an attempt wrote, and how it ended. */
 export interface Finished extends AttemptEnd {
   readonly stdout: Buffer;
@@ -60,41 +72,82 @@ export interface Started {
   readonly finished: Promise<Finished>;
 }
 
+export interface FixtureOptions {
+  /** The folder in memory in which secret files may lie. */
+  readonly memory?: string;
+  /** As where no control groups can be made. */
+  readonly withoutGroups?: boolean;
+}
+
 /** Runs attempts as the worker does, in a folder of their own. */
 export class AttemptFixture {
   readonly root: string;
   readonly attemptsPath: string;
+  /** How often an attempt could not be ended. */
+  unkillableCount = 0;
   readonly #pipes: PipePool;
+  readonly #groups: ControlGroups;
+  readonly #shells: ShellPool;
   readonly #hostEnv: Environment;
+  readonly #memory: MemoryFolders;
+  readonly #memoryRoot: string;
 
-  private constructor(root: string, hostEnv: Environment) {
+  private constructor(
+    root: string,
+    hostEnv: Environment,
+    memory: { readonly folders: MemoryFolders; readonly root: string },
+    groups: { readonly all: ControlGroups; readonly used: Pick<ControlGroups, "create"> },
+  ) {
+    this.#groups = groups.all;
     this.#hostEnv = hostEnv;
+    this.#memory = memory.folders;
+    this.#memoryRoot = memory.root;
     this.root = root;
     this.attemptsPath = join(root, "attempts");
     this.#pipes = new PipePool(join(root, "pipes"));
+    this.#shells = new ShellPool({ log: silent, pipes: this.#pipes, groups: groups.used });
   }
 
   /** `hostEnv`: the environment of the worker. */
-  static async create(hostEnv: Environment): Promise<AttemptFixture> {
+  static async create(
+    hostEnv: Environment,
+    { memory = "/dev/shm", withoutGroups = false }: FixtureOptions = {},
+  ): Promise<AttemptFixture> {
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
-    const fixture = new AttemptFixture(root, hostEnv);
+    // A folder of its own, where no worker that starts meanwhile tidies up.
+    const memoryRoot = await mkdtemp(join(memory, "hodei-worker-test-"));
+    const folders = await MemoryFolders.open(root, [memoryRoot]);
+    const all = await ControlGroups.open({ log: silent });
+    const used = withoutGroups ? { create: () => undefined } : all;
+    const parts = { folders, root: memoryRoot };
+    const fixture = new AttemptFixture(root, hostEnv, parts, { all, used });
     await mkdir(fixture.attemptsPath);
     await fixture.#pipes.start();
+    fixture.#shells.start();
     return fixture;
   }
 
   async remove(): Promise<void> {
+    await this.#shells.stop();
+    this.#groups.close();
     await rm(this.root, { recursive: true, force: true });
+    await rm(this.#memoryRoot, { recursive: true, force: true });
   }
 
   start(spec: AttemptSpec): Started {
     const chunks: { stream: LogStream; bytes: Uint8Array }[] = [];
     const startAttempt = createStartAttempt({
       clock: systemClock,
-      log: pino({ level: "silent" }),
-      pipes: this.#pipes,
+      log: silent,
+      shells: this.#shells,
+      limits: { isCpuCapped: false, pidsMax: 100 },
+      memory: this.#memory,
       hostEnv: this.#hostEnv,
+      processes: new ProcessTable(),
       attemptsPath: this.attemptsPath,
+      onUnkillable: () => {
+        this.unkillableCount += 1;
+      },
     });
     const ref = newRef();
     const run = startAttempt(ref, spec, {

@@ -21,7 +21,7 @@ export class ScriptedRun implements AttemptRun {
 
   /** Resolves once whoever waits for the end has seen it. */
   async end(outcome: Outcome): Promise<void> {
-    this.#end.resolve({ outcome, processesLeft: 0 });
+    this.#end.resolve({ outcome, processesLeft: 0, usage: null });
     await new Promise((resolve) => setImmediate(resolve));
   }
 

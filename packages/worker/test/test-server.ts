@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { zstdDecompressSync } from "node:zlib";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -14,10 +16,12 @@ import {
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { JobSpecSchema } from "@hodei/proto/hodei/v1/job";
+import { LogGap, LogStream } from "@hodei/proto/hodei/v1/log_service";
 import {
   type AttemptFinished,
   type AttemptRef,
   type LogBatch,
+  LogCompression,
   type SessionRequest,
   type SessionResponse,
   SessionResponseSchema,
@@ -30,8 +34,16 @@ import { createTestAuthority } from "./test-authority.ts";
 export class ServedAttempt {
   readonly ref: Pick<AttemptRef, "jobId" | "attempt" | "leaseToken">;
   readonly spec: MessageInitShape<typeof JobSpecSchema>;
-  /** Everything durable, both streams. */
-  log: Buffer = Buffer.alloc(0);
+  #log: Buffer[] = [];
+  /** Turned off, the log is only counted and hashed: for logs that memory should not hold. */
+  isKept = true;
+  readonly hash = createHash("sha256");
+  /** Where it ends, counting what is missing. */
+  endOffset = 0;
+  /** Bytes that the worker left out, by reason, and how many gaps there were. */
+  readonly missing = { dropped: 0, limit: 0, gapCount: 0 };
+  /** What came over the wire for it, repeats included. */
+  wireBytes = 0;
   readonly stdout: Buffer[] = [];
   readonly stderr: Buffer[] = [];
   batchCount = 0;
@@ -47,22 +59,47 @@ export class ServedAttempt {
     this.spec = spec;
   }
 
+  /** Everything durable, both streams. */
+  get log(): Buffer {
+    if (this.#log.length !== 1) this.#log = [Buffer.concat(this.#log)];
+    return this.#log[0] ?? Buffer.alloc(0);
+  }
+
   /** Stores what is new of `batch`, as the real server does. */
-  store({ offset, data, segments }: LogBatch): void {
+  store({ offset, data, compression, segments }: LogBatch): void {
     this.batchCount += 1;
-    const skip = this.log.length - Number(offset);
-    if (skip < 0) {
+    this.wireBytes += data.length;
+    if (Number(offset) > this.endOffset) {
       this.gapCount += 1;
       return;
     }
-    if (skip >= data.length) return;
-    this.log = Buffer.concat([this.log, data.subarray(skip)]);
-    let position = 0;
-    for (const { stream, length } of segments) {
-      const bytes = data.subarray(Math.max(position, skip), position + length);
-      (stream === 1 ? this.stdout : this.stderr).push(Buffer.from(bytes));
+    const plain = compression === LogCompression.ZSTD ? zstdDecompressSync(data) : data;
+    let position = Number(offset);
+    let start = 0;
+    for (const { stream, length, gap } of segments) {
+      const skip = Math.min(length, Math.max(0, this.endOffset - position));
       position += length;
+      this.endOffset = Math.max(this.endOffset, position);
+      if (gap !== LogGap.UNSPECIFIED) {
+        this.#miss(gap, length - skip);
+        continue;
+      }
+      this.#keep(stream, Buffer.from(plain.subarray(start + skip, start + length)));
+      start += length;
     }
+  }
+
+  #keep(stream: LogStream, bytes: Buffer): void {
+    this.hash.update(bytes);
+    if (!this.isKept) return;
+    (stream === LogStream.STDOUT ? this.stdout : this.stderr).push(bytes);
+    this.#log.push(bytes);
+  }
+
+  #miss(gap: LogGap, lengthBytes: number): void {
+    if (lengthBytes === 0) return;
+    this.missing[gap === LogGap.LIMIT ? "limit" : "dropped"] += lengthBytes;
+    this.missing.gapCount += 1;
   }
 }
 
@@ -191,8 +228,8 @@ export class TestServer {
 
   /** Acks everything that was held back. */
   ackAll(): void {
-    for (const { ref, log } of this.attempts.values()) {
-      this.session?.send({ case: "logAck", value: { ref, offset: BigInt(log.length) } });
+    for (const { ref, endOffset } of this.attempts.values()) {
+      this.session?.send({ case: "logAck", value: { ref, offset: BigInt(endOffset) } });
     }
   }
 
@@ -248,7 +285,7 @@ export class TestServer {
         const { ref } = message.value;
         const attempt = this.#find(ref);
         attempt.store(message.value);
-        const offset = BigInt(attempt.log.length);
+        const offset = BigInt(attempt.endOffset);
         if (this.isAcking) session.send({ case: "logAck", value: { ref: attempt.ref, offset } });
         return;
       }
@@ -271,7 +308,7 @@ export class TestServer {
         heartbeatInterval: durationFromMs(this.heartbeatIntervalMs),
         logAcks: known
           .filter(({ isAbandoned }) => !isAbandoned)
-          .map(({ ref, log }) => ({ ref, offset: BigInt(log.length) })),
+          .map(({ ref, endOffset }) => ({ ref, offset: BigInt(endOffset) })),
       },
     });
     for (const { ref } of known.filter(({ isAbandoned }) => isAbandoned)) {

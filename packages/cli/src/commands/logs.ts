@@ -10,12 +10,14 @@ import {
   withOutputOption,
 } from "../define-command.ts";
 import { printEntry } from "../output/format.ts";
+import { missingText } from "../output/missing-text.ts";
 import { notice } from "../output/notice.ts";
 import { defined } from "../values/defined.ts";
 import { parseId, wholeNumber } from "../values/scalars.ts";
 
 interface Flags extends ConnectionFlags, OutputFlags {
   readonly follow?: true;
+  readonly skip?: true;
   readonly tail?: number;
   readonly stream?: "stdout" | "stderr";
   readonly attempt?: number;
@@ -31,6 +33,7 @@ export function define(context: CommandContext): Command {
   const command = createCommand("logs", DESCRIPTION, context)
     .argument("<id>", "id of the job", parsedBy(parseId))
     .option("-f, --follow", "go on until the job has ended")
+    .option("--skip", "when the output is far ahead of its reader, go on near its end")
     .option(
       "--tail <lines>",
       "start so many lines before the end of the latest attempt",
@@ -47,6 +50,7 @@ async function printLogs(jobId: string, flags: Flags, context: CommandContext): 
   const request = {
     jobId,
     follow: flags.follow ?? false,
+    lossy: flags.skip ?? false,
     ...defined({
       attempt: flags.attempt,
       tailLines: flags.tail,
@@ -64,7 +68,7 @@ async function printLogs(jobId: string, flags: Flags, context: CommandContext): 
 const STREAMS = { stdout: LogStream.STDOUT, stderr: LogStream.STDERR } as const;
 
 async function copy({ chunk }: LogPiece, context: CommandContext): Promise<void> {
-  if (chunk.gapBytes > 0n) await notice(context, `${chunk.gapBytes} bytes of output are lost here`);
+  if (chunk.gapBytes > 0n) await notice(context, missingText(chunk));
   const output = chunk.stream === LogStream.STDERR ? context.stderr : context.stdout;
   if (chunk.data.length > 0) await output.write(chunk.data);
 }

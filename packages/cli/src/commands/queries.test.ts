@@ -187,6 +187,12 @@ test("workers: list, get, drain and join token", async () => {
     runningAttempts: 3,
     createdAt: at("2026-01-31T07:00:00Z"),
     capacity: { cpuMillis: 1500, memoryBytes: 1n << 30n },
+    metrics: {
+      cpuUtilization: 0.254,
+      load: [0.5, 1, 2],
+      disks: [{ mount: "/data\u001b", totalBytes: 4n << 30n, freeBytes: 3n << 30n }],
+      networkReceivedBytes: 2048n,
+    },
   };
   let states: readonly number[] = [];
   const routes = (router: ConnectRouter) =>
@@ -205,7 +211,12 @@ test("workers: list, get, drain and join token", async () => {
   const list = await cli(routes, "workers", "list");
   assert.match(list.stdout, /busy +3 +local +process +1h +host\\x1b\[2J\n$/);
   assert.ok(!states.includes(WorkerState.TERMINATED));
-  assert.match((await cli(routes, "workers", "get", JOB_ID)).stdout, /^cores: +1.5$/m);
+  const { stdout } = await cli(routes, "workers", "get", JOB_ID);
+  assert.match(stdout, /^cores: +1.5$/m);
+  assert.match(stdout, /^cpu in use: +25 %$/m);
+  assert.match(stdout, /^load: +0.50 1.00 2.00$/m);
+  assert.match(stdout, /^disk: +\/data\\x1b: 3 GiB of 4 GiB free$/m);
+  assert.match(stdout, /^network: +2 KiB received, 0 B sent$/m);
   assert.match((await cli(routes, "workers", "drain", JOB_ID)).stdout, /^state: +draining$/m);
   const token = await cli(routes, "workers", "create-join-token", "--pool", "p", "--ttl", "1h");
   assert.equal(token.stdout, "p 3600\n");

@@ -17,6 +17,7 @@ interface Flags {
   readonly workerHostnames?: string;
   readonly apiTokenFile?: string;
   readonly caDir?: string;
+  readonly secretKeyFile?: string;
   readonly localWorkersMin?: number;
   readonly localWorkersMax?: number;
   readonly logLevel?: "debug" | "info" | "warn" | "error";
@@ -44,6 +45,10 @@ export function define(context: CommandContext): Command {
     .option("--worker-hostnames <names>", "further names by which workers reach it, with commas")
     .option("--api-token-file <file>", "file with the API token; made if it does not exist")
     .option("--ca-dir <folder>", "folder of the CA that signs worker certificates")
+    .option(
+      "--secret-key-file <file>",
+      "file with the master key of secrets; made if it does not exist",
+    )
     .option("--local-workers-min <count>", "workers on this machine, at least", parseCount)
     .option(
       "--local-workers-max <count>",
@@ -72,6 +77,7 @@ async function runInThisProcess(flags: Flags, context: CommandContext): Promise<
       publicKeyFile: inFolder(flags.publicKeyFile),
       apiTokenFile: inFolder(flags.apiTokenFile),
       caDir: inFolder(flags.caDir),
+      secretKeyFile: inFolder(flags.secretKeyFile),
     }),
     workerCommand: [...context.program, "worker"],
   });

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CommandContext } from "../context.ts";
 import { collectedBy, createCommand, parsedBy } from "../define-command.ts";
 import { parseDuration } from "../values/duration.ts";
-import { parseCpu, parsePair } from "../values/scalars.ts";
+import { parseCpu, parsePair, wholeNumber } from "../values/scalars.ts";
 import { parseSize } from "../values/size.ts";
 
 interface Flags {
@@ -13,7 +13,11 @@ interface Flags {
   readonly label?: readonly (readonly [string, string])[];
   readonly cpu?: number;
   readonly memory?: number;
+  readonly attemptPidsMax?: number;
+  readonly attemptCpu?: "share" | "cap";
   readonly drainTimeout?: number;
+  readonly logSpoolAttemptSize?: number;
+  readonly logSpoolSize?: number;
   readonly logLevel?: string;
 }
 
@@ -34,9 +38,30 @@ export function define(context: CommandContext): Command {
       parsedBy(parseSize),
     )
     .option(
+      "--attempt-pids-max <count>",
+      "processes and threads of one attempt; default: 4096",
+      parsedBy(wholeNumber(1, 4_194_304)),
+    )
+    .addOption(
+      new Option(
+        "--attempt-cpu <what>",
+        "what an attempt's cores are: its share when others want them too, or a cap; default: share",
+      ).choices(["share", "cap"]),
+    )
+    .option(
       "--drain-timeout <duration>",
       "how long attempts may go on after SIGTERM; default: 30s",
       parsedBy(parseDuration),
+    )
+    .option(
+      "--log-spool-size <size>",
+      "disk for log that is not stored yet; default: 1GiB",
+      parsedBy(parseSize),
+    )
+    .option(
+      "--log-spool-attempt-size <size>",
+      "the same for one attempt; default: 64MiB",
+      parsedBy(parseSize),
     )
     .option("--log-level <level>", "debug, info, warn, error; default: info")
     .action((flags: Flags) => runInThisProcess(flags, context));
@@ -52,7 +77,11 @@ async function runInThisProcess(flags: Flags, context: CommandContext): Promise<
     labels: label && Object.fromEntries(label),
     cpuMillis: cpu,
     memoryBytes: memory,
+    attemptPidsMax: flags.attemptPidsMax,
+    attemptCpu: flags.attemptCpu,
     drainTimeoutMs: drainTimeout,
+    logSpoolBytes: flags.logSpoolSize,
+    logSpoolAttemptBytes: flags.logSpoolAttemptSize,
     logLevel: logLevel as "info" | undefined,
   });
 }

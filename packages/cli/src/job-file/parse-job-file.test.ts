@@ -56,6 +56,9 @@ notBefore: 2026-01-31T08:00:00Z
 deadline: 2026-01-31T10:00:00+01:00
 budget: { currency: EUR, maxMicros: 1000 }
 retention: { logs: 2d, job: 30d }
+keepBackground: true
+isolation: { privateHome: true }
+logPolicy: { maxBytes: 1MiB, overflow: block }
 `);
   assert.equal(idempotencyKey, "k");
   assert.deepEqual(spec.work, {
@@ -76,6 +79,9 @@ retention: { logs: 2d, job: 30d }
   assert.equal(spec.notBefore?.seconds, 1_769_846_400n);
   assert.equal(spec.deadline?.seconds, 1_769_850_000n);
   assert.equal(spec.budget?.maxMicros, 1000n);
+  assert.equal(spec.keepBackground, true);
+  assert.equal(spec.isolation?.privateHome, true);
+  assert.equal(spec.logPolicy?.maxBytes, 1_048_576n);
   assert.ok(!("idempotencyKey" in spec) && !("script" in spec));
 });
 

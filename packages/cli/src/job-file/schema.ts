@@ -1,4 +1,4 @@
-import { ConstraintOperator, ExitReason, SecretForm } from "@hodei/proto/hodei/v1/job";
+import { ConstraintOperator, ExitReason, LogOverflow, SecretForm } from "@hodei/proto/hodei/v1/job";
 import { durationFromMs, timestampFromDate } from "@hodei/sdk";
 import { z } from "zod";
 import { enumValue, enumWords } from "../output/enum-word.ts";
@@ -133,6 +133,7 @@ export const jobFileSchema = z
       .exactOptional(),
     secrets: z
       .array(z.strictObject({ name: z.string(), form: word(SecretForm).exactOptional() }))
+      .meta({ description: "Secrets to give it, each as a variable (env, default) or a file." })
       .exactOptional(),
     resources: resources.exactOptional(),
     constraints: z
@@ -181,6 +182,27 @@ export const jobFileSchema = z
         logs: duration("How long logs are kept.").exactOptional(),
         job: duration("How long the job is kept.").exactOptional(),
       })
+      .exactOptional(),
+    keepBackground: z
+      .boolean()
+      .meta({ description: "Leave processes alone that outlive the command. Default: end them." })
+      .exactOptional(),
+    isolation: z
+      .strictObject({
+        privateHome: z
+          .boolean()
+          .meta({ description: "HOME is a folder of the attempt, removed with it." })
+          .exactOptional(),
+      })
+      .exactOptional(),
+    logPolicy: z
+      .strictObject({
+        maxBytes: size(
+          "Of one attempt's log; the rest is left out. Default: 1 GiB.",
+        ).exactOptional(),
+        overflow: word(LogOverflow).exactOptional(),
+      })
+      .meta({ description: "What becomes of output that is too much or too fast: drop or block." })
       .exactOptional(),
   })
   .meta({

@@ -6,7 +6,7 @@ import {
   JobState,
   type Outcome,
 } from "@hodei/proto/hodei/v1/job";
-import { timestampDate } from "@hodei/sdk";
+import { durationMs, timestampDate } from "@hodei/sdk";
 import { formatDuration } from "../values/duration.ts";
 import { formatSize } from "../values/size.ts";
 import { enumWord } from "./enum-word.ts";
@@ -80,12 +80,25 @@ function attemptTable(attempts: readonly Attempt[], now: Date, paint: Paint): st
   const rows = attempts.map((attempt): Cell[] => [
     `${attempt.number}`,
     enumWord(AttemptState, attempt.state),
-    attempt.outcome === undefined ? "" : outcomeText(attempt.outcome),
+    attemptOutcome(attempt),
     runTime(attempt, now),
+    attempt.usage?.cpuTime === undefined ? "" : formatDuration(durationMs(attempt.usage.cpuTime)),
+    attempt.usage === undefined ? "" : formatSize(Number(attempt.usage.peakMemoryBytes)),
     formatSize(Number(attempt.logBytes)),
     attempt.workerId,
   ]);
-  return table(["ATTEMPT", "STATE", "OUTCOME", "RAN", "LOG", "WORKER"], rows, paint);
+  return table(
+    ["ATTEMPT", "STATE", "OUTCOME", "RAN", "CPU", "MEMORY", "LOG", "WORKER"],
+    rows,
+    paint,
+  );
+}
+
+function attemptOutcome({ outcome, processesLeft }: Attempt): string {
+  if (outcome === undefined) return "";
+  return processesLeft === 0
+    ? outcomeText(outcome)
+    : `${outcomeText(outcome)}, ${processesLeft} process(es) left`;
 }
 
 /** How long a job or an attempt ran, or has been running. */

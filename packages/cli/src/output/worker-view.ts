@@ -1,4 +1,6 @@
-import { type Worker, WorkerState } from "@hodei/proto/hodei/v1/worker";
+import { type Worker, type WorkerMetrics, WorkerState } from "@hodei/proto/hodei/v1/worker";
+import { durationMs } from "@hodei/sdk";
+import { formatDuration } from "../values/duration.ts";
 import { formatSize } from "../values/size.ts";
 import { enumWord } from "./enum-word.ts";
 import { type Cell, facts, type Style, table } from "./text.ts";
@@ -41,9 +43,30 @@ export function workerFacts(worker: Worker, paint: Paint): string {
       ["created", instant(worker.createdAt)],
       ["connected", instant(worker.connectedAt)],
       ["terminated", instant(worker.terminatedAt)],
+      ...metricFacts(worker.metrics),
     ],
     paint,
   );
+}
+
+function metricFacts(metrics: WorkerMetrics | undefined): [string, string | undefined][] {
+  if (metrics === undefined) return [];
+  const { memoryAvailableBytes, networkReceivedBytes, networkSentBytes } = metrics;
+  const { droppedLogBytes, eventLoopDelay } = metrics;
+  const size = (bytes: bigint): string => formatSize(Number(bytes));
+  return [
+    ["measured", instant(metrics.reportedAt)],
+    ["cpu in use", `${Math.round(metrics.cpuUtilization * 100)} %`],
+    ["load", metrics.load.map((average) => average.toFixed(2)).join(" ")],
+    ["free memory", size(memoryAvailableBytes)],
+    ...metrics.disks.map(({ mount, freeBytes, totalBytes }): [string, string] => [
+      "disk",
+      `${mount}: ${size(freeBytes)} of ${size(totalBytes)} free`,
+    ]),
+    ["network", `${size(networkReceivedBytes)} received, ${size(networkSentBytes)} sent`],
+    ["dropped log", droppedLogBytes === 0n ? undefined : size(droppedLogBytes)],
+    ["event loop delay", eventLoopDelay && formatDuration(durationMs(eventLoopDelay))],
+  ];
 }
 
 function stateCell(state: WorkerState): Cell {

@@ -29,13 +29,18 @@ export async function endProcess(leader: ProcessRef, graceMs: number): Promise<E
   return ended ? "terminated" : "killed";
 }
 
-/** Kills every process whose environment has one of the entries; returns whether all are gone. */
+/**
+ * Kills every process whose environment has one of the entries; returns whether all are gone. None must be seen twice in
+ * a row: while a process becomes another program, its environment looks empty.
+ */
 export async function killByEnvironment(entries: readonly string[]): Promise<boolean> {
+  let emptyLooks = 0;
   return waitUntil(async () => {
     const found = await findByEnvironment(entries);
     // Again each time: those that were killed may have started others meanwhile.
     for (const pid of found) signal(pid, "SIGKILL");
-    return found.length === 0;
+    emptyLooks = found.length === 0 ? emptyLooks + 1 : 0;
+    return emptyLooks === 2;
   }, KILL_WAIT_MS);
 }
 

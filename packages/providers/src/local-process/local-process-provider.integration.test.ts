@@ -219,7 +219,7 @@ test("what is no machine is left alone in the folder", async (context) => {
 });
 
 test("destroy ends what a dead worker left in other sessions", onLinux, async (context) => {
-  const job = `setsid env -i TMPDIR="$HODEI_WORKER_STATE_DIR/attempts/1/tmp" sleep 1000 &
+  const job = `setsid env -i HODEI_ATTEMPT_DIR="$HODEI_WORKER_STATE_DIR/attempts/1" sleep 1000 &
     echo $! >> "$0"; setsid sleep 1000 & echo $! >> "$0"`;
   const { provider, crash, countRunning } = await open(context, `${job}\n${OBEDIENT}`);
   const { workerId, ...rest } = provisionRequest();

@@ -45,7 +45,7 @@ export function workerEnvironment(
 
 /** Entries that only processes of this worker have in their environment: itself, what it started, its attempts. */
 export function environmentMarks(folder: MachineFolder): readonly string[] {
-  return [`HODEI_WORKER_STATE_DIR=${folder.stateDir}`, `TMPDIR=${folder.stateDir}/`];
+  return [`HODEI_WORKER_STATE_DIR=${folder.stateDir}`, `HODEI_ATTEMPT_DIR=${folder.stateDir}/`];
 }
 
 function toLabelText([name, value]: readonly [string, string]): string {

@@ -45,7 +45,14 @@ export async function returnAttempt(
   message: string,
 ): Promise<Job> {
   const outcome = outcomeOf("worker_lost", message);
-  await updateAttempt(stores, job, { type: "lost", at, outcome, logBytes: 0, processesLeft: 0 });
+  await updateAttempt(stores, job, {
+    type: "lost",
+    at,
+    outcome,
+    logBytes: 0,
+    processesLeft: 0,
+    usage: null,
+  });
   const event: JobEvent =
     job.cancelRequest === null
       ? { type: "lease_expired", at, message }
@@ -64,9 +71,9 @@ export async function endAttempt(
   report: Omit<AttemptReport, "ref">,
   { at, random }: { readonly at: Date; readonly random: Random },
 ): Promise<Job> {
-  const { outcome, logBytes, processesLeft } = report;
+  const { outcome, logBytes, processesLeft, usage } = report;
   const type = attemptEnd(outcome);
-  await updateAttempt(stores, job, { type, at, outcome, logBytes, processesLeft });
+  await updateAttempt(stores, job, { type, at, outcome, logBytes, processesLeft, usage });
   const events = settle(job, outcome, at, random);
   return stores.jobs.update(applyJobEvents(job, events), events);
 }
@@ -95,7 +102,7 @@ export async function loseAttempts(
     }
     const outcome = outcomeOf("worker_lost", message);
     const logBytes = await deps.logs.durableOffset(job.id, job.attempt);
-    const report = { outcome, logBytes, processesLeft: 0 };
+    const report = { outcome, logBytes, processesLeft: 0, usage: null };
     await endAttempt(stores, job, report, { at, random: deps.random });
   }
 }

@@ -9,6 +9,7 @@ import type {
   NewLeaseToken,
   Random,
   ReplicaId,
+  SecretStore,
 } from "@hodei/domain";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
@@ -19,6 +20,7 @@ import type { Signals } from "./signals.ts";
 export interface Deps {
   readonly database: Database;
   readonly logs: LogStore;
+  readonly secrets: SecretStore;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly random: Random;

@@ -19,6 +19,7 @@ import {
   ManualClock,
   MemoryDatabase,
   MemoryLogStore,
+  MemorySecretStore,
   SequenceIds,
   someWorkerFacts,
 } from "@hodei/testkit";
@@ -51,6 +52,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
   const deps = {
     database,
     logs: new MemoryLogStore({ database }),
+    secrets: new MemorySecretStore({ onCommit: signals.onCommit }),
     ids,
     random: () => 0.5,
     newLeaseToken: () => tokens.next() as LeaseToken,
@@ -182,14 +184,14 @@ export async function running(
 export function finish(ref: AttemptRef, outcome: Outcome, logBytes = 0) {
   return {
     type: "attempt_finished",
-    report: { ref, outcome, logBytes, processesLeft: 0 },
+    report: { ref, outcome, logBytes, processesLeft: 0, usage: null },
   } as const;
 }
 
 export function logBatch(ref: AttemptRef, offset: number, text: string): LogBatch {
   const data = new TextEncoder().encode(text);
-  const segment = { stream: "stdout", lengthBytes: data.length, at: new Date(0) } as const;
-  return { ref, offset, data, segments: [segment] };
+  const run = { stream: "stdout", lengthBytes: data.length, at: new Date(0), gap: null } as const;
+  return { ref, offset, data, compression: "none", segments: [run] };
 }
 
 /** Lets everything that waits for nothing but the memory database come to an end. */

@@ -147,7 +147,7 @@ test("a session that is silent for too long is ended; one with heartbeats is not
   const silent = await connectedWorker(deps);
   const live = await connectedWorker(deps);
   await deps.clock.advance(workerSilenceMs);
-  await live.peer.session.receive({ type: "heartbeat", capacity: null });
+  await live.peer.session.receive({ type: "heartbeat", capacity: null, metrics: null });
   await deps.clock.advance(1);
   await endSilentSessions(deps);
   await silent.peer.ended;

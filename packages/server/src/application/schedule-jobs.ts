@@ -89,5 +89,6 @@ function newAttempt(job: Job, lease: Lease, assignedAt: Date): Attempt {
     outcome: null,
     logBytes: 0,
     processesLeft: 0,
+    usage: null,
   };
 }

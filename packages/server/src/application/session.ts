@@ -41,15 +41,19 @@ export class Session {
    * opens a new one and sends again what was not acked.
    */
   async receive(message: WorkerMessage): Promise<void> {
-    this.#open.lastHeardAt = this.#deps.clock.now();
+    const now = this.#deps.clock.now();
+    this.#open.lastHeardAt = now;
     switch (message.type) {
       case "heartbeat":
         if (message.capacity !== null) this.#open.capacity = message.capacity;
+        if (message.metrics !== null) {
+          this.#open.metrics = { ...message.metrics, reportedAt: now };
+        }
         return;
       case "going_away":
         return this.#track(this.#drain());
       case "log_batch":
-        return this.#queue(message.batch.ref, () => this.#appendLog(message.batch));
+        return this.#queueLog(message.batch);
       case "attempt_finished":
         return this.#queue(message.report.ref, () => this.#finish(message.report));
       case "attempt_started":
@@ -69,9 +73,24 @@ export class Session {
     this.#deps.log.info("session_closed", { workerId, message });
   }
 
-  async #queue(ref: AttemptRef, work: () => Promise<void>): Promise<void> {
+  /**
+   * Batches go to the store as they come: it keeps their order, and those that wait for it share a commit. What comes
+   * after them, such as the result, waits for all of them.
+   */
+  #queueLog(batch: LogBatch): Promise<void> {
+    const appended = this.#appendLog(batch);
+    return this.#chain(batch.ref, async (previous) => {
+      await Promise.all([previous, appended]);
+    });
+  }
+
+  #queue(ref: AttemptRef, work: () => Promise<void>): Promise<void> {
+    return this.#chain(ref, (previous) => previous.then(work));
+  }
+
+  async #chain(ref: AttemptRef, follow: (previous: Promise<void>) => Promise<void>): Promise<void> {
     const previous = this.#chains.get(ref.leaseToken) ?? Promise.resolve();
-    const next = previous.then(work);
+    const next = follow(previous);
     this.#chains.set(ref.leaseToken, next);
     await this.#track(next);
     const clean = () => {

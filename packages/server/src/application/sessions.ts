@@ -1,5 +1,10 @@
-import type { Capacity, LeaseToken, ServerMessage, WorkerId } from "@hodei/domain";
+import type { Capacity, LeaseToken, ServerMessage, WorkerId, WorkerMetrics } from "@hodei/domain";
 import { MessageQueue } from "./message-queue.ts";
+
+/** Metrics and when the heartbeat with them arrived. */
+export interface ReportedMetrics extends WorkerMetrics {
+  readonly reportedAt: Date;
+}
 
 /** One worker's open stream, as this replica knows it. */
 export class OpenSession {
@@ -9,6 +14,8 @@ export class OpenSession {
   readonly connectedAt: Date;
   /** What the worker last said that it can hold. */
   capacity: Capacity;
+  /** What it last measured; `null` before it did. */
+  metrics: ReportedMetrics | null = null;
   lastHeardAt: Date;
   /** Assignments and cancels that this session has carried already, by lease token. */
   readonly sentAssignments = new Set<LeaseToken>();

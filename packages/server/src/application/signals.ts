@@ -36,8 +36,9 @@ export class Signals {
     if (events.length === 0) return;
     const topics = new Set<Topic>(["events"]);
     for (const { subjectType, subjectId } of events) {
-      topics.add(subjectType === "job" ? "jobs" : "workers");
-      if (subjectType === "job") topics.add(`job:${subjectId}`);
+      if (subjectType === "worker") topics.add("workers");
+      if (subjectType !== "job") continue;
+      topics.add("jobs").add(`job:${subjectId}`);
     }
     for (const topic of topics) this.notify(topic);
   };

@@ -16,7 +16,14 @@ import {
 import { readLogs } from "./read-logs.ts";
 import { type TailLogsInput, tailLogs } from "./tail-logs.ts";
 
-const ALL = { attempt: 0, offset: 0, stream: null, tailLines: null, follow: true } as const;
+const ALL = {
+  attempt: 0,
+  offset: 0,
+  stream: null,
+  tailLines: null,
+  follow: true,
+  lossy: false,
+} as const;
 
 /** Reads a tail in the background; `text` grows as it comes. */
 function tail(deps: Parameters<typeof tailLogs>[0], input: TailLogsInput) {
@@ -119,4 +126,30 @@ test("a read says where to go on and when all was read", async () => {
   await settled();
   const rest = await readLogs(deps, ALICE, { ...range, offset: 3 });
   assert.deepEqual([rest.chunks.length, rest.nextOffset, rest.complete], [0, 3, true]);
+});
+
+test("a lossy tail that is far behind goes on near the end and says what it skipped; others read it all", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  const mebibyte = "x".repeat(1024 * 1024);
+  for (let count = 0; count < 9; count += 1) {
+    await write(peer, ref, count * mebibyte.length, mebibyte);
+  }
+  await peer.session.receive(finish(ref, COMPLETED, 9 * mebibyte.length));
+  const ends: number[] = [];
+  let skippedBytes = 0;
+  for (const lossy of [true, false]) {
+    const input = { ...ALL, jobId: job.id, lossy };
+    let readBytes = 0;
+    for await (const { chunks } of tailLogs(deps, ALICE, input, new AbortController().signal)) {
+      for (const { data, missing } of chunks) {
+        readBytes += data.length;
+        if (missing?.reason === "skipped") skippedBytes += missing.lengthBytes;
+      }
+    }
+    ends.push(readBytes);
+  }
+  assert.equal(skippedBytes, 9 * mebibyte.length - 256 * 1024);
+  assert.deepEqual(ends, [256 * 1024, 9 * mebibyte.length]);
 });

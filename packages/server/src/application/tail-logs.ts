@@ -1,7 +1,9 @@
 import {
+  chunkEnd,
   isTerminal,
   type JobId,
   type LogChunk,
+  type LogPage,
   type LogStream,
   PlatformError,
   type StopSignal,
@@ -12,7 +14,10 @@ import type { Principal } from "./principal.ts";
 import { isOver } from "./read-logs.ts";
 
 /** Bytes read from the store at a time: what one tail holds in memory. */
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 512 * 1024;
+/** A lossy tail that is further behind than the first goes on at the second, counted back from the end. */
+const LAG_BYTES_MAX = 8 * 1024 * 1024;
+const LAG_BYTES_KEPT = 256 * 1024;
 
 export interface TailLogsInput {
   readonly jobId: JobId;
@@ -26,6 +31,8 @@ export interface TailLogsInput {
   readonly tailLines: number | null;
   /** Goes on until the job, or the one attempt, has ended. */
   readonly follow: boolean;
+  /** Skips what lies more than 8 MiB back: for who watches, not for who copies. */
+  readonly lossy: boolean;
 }
 
 export interface LogsTailed {
@@ -33,11 +40,11 @@ export interface LogsTailed {
   readonly chunks: readonly LogChunk[];
 }
 
-type TailDeps = Pick<Deps, "database" | "logs" | "signals" | "settings">;
+type TailDeps = Pick<Deps, "database" | "logs" | "signals" | "settings" | "clock">;
 
 /**
  * History, then what comes. History and live are one read loop over offsets, so there is no seam at which a byte could be
- * lost or doubled; a slow reader holds up nobody.
+ * lost or doubled; a slow reader holds up nobody. What was left out of the log, or skipped, comes as a chunk that says so.
  * @throws PlatformError `not_found`; `invalid_argument` for `tailLines` with an offset
  */
 export async function* tailLogs(
@@ -52,11 +59,12 @@ export async function* tailLogs(
     let position = await startOf(deps, principal, input);
     while (!stop.aborted) {
       // Asked before reading: what is over now has all of its log stored.
-      const job = await findOwnJob(deps, principal, jobId);
-      const over = await isOver(deps, jobId, position.attempt);
+      const [job, over] = await Promise.all([
+        findOwnJob(deps, principal, jobId),
+        isOver(deps, jobId, position.attempt),
+      ]);
       const { attempt, offset } = position;
-      const range = { jobId, attempt, offset, maxBytes: READ_BYTES, stream: input.stream };
-      const { chunks, nextOffset } = await deps.logs.read(range);
+      const { chunks, nextOffset } = await readOn(deps, input, position);
       if (chunks.length > 0) yield { attempt, chunks };
       position = { attempt, offset: nextOffset };
       if (nextOffset > offset) continue;
@@ -73,11 +81,43 @@ export async function* tailLogs(
   }
 }
 
+/** What comes at `position`; of a lossy tail, the first chunk may tell what was skipped. */
+async function readOn(deps: TailDeps, input: TailLogsInput, position: Position): Promise<LogPage> {
+  const { jobId, stream } = input;
+  const skipped = input.lossy ? await skip(deps, input, position) : null;
+  const offset = skipped === null ? position.offset : chunkEnd(skipped);
+  const { attempt } = position;
+  const page = await deps.logs.read({ jobId, attempt, offset, maxBytes: READ_BYTES, stream });
+  return skipped === null ? page : { ...page, chunks: [skipped, ...page.chunks] };
+}
+
+/** What a reader at `position` misses if it is too far behind; else `null`. */
+async function skip(
+  deps: TailDeps,
+  { jobId, stream }: TailLogsInput,
+  { attempt, offset }: Position,
+): Promise<LogChunk | null> {
+  const lengthBytes = (await deps.logs.durableOffset(jobId, attempt)) - LAG_BYTES_KEPT - offset;
+  if (lengthBytes <= LAG_BYTES_MAX - LAG_BYTES_KEPT) return null;
+  return {
+    stream: stream ?? "stdout",
+    offset,
+    at: deps.clock.now(),
+    data: new Uint8Array(0),
+    missing: { reason: "skipped", lengthBytes },
+  };
+}
+
+interface Position {
+  readonly attempt: number;
+  readonly offset: number;
+}
+
 async function startOf(
   deps: TailDeps,
   principal: Principal,
   input: TailLogsInput,
-): Promise<{ attempt: number; offset: number }> {
+): Promise<Position> {
   const { jobId, tailLines, stream } = input;
   const job = await findOwnJob(deps, principal, jobId);
   if (tailLines === null) return { attempt: input.attempt || 1, offset: input.offset };

@@ -1,5 +1,6 @@
 import {
   applyWorkerEvent,
+  type Capacity,
   createWorker,
   type Page,
   type PageRequest,
@@ -12,6 +13,7 @@ import {
 import type { Deps } from "./deps.ts";
 import { countHeld } from "./hosts.ts";
 import { ownedBy, type Principal } from "./principal.ts";
+import type { ReportedMetrics } from "./sessions.ts";
 
 /** How long a join token is good for when the caller does not say. */
 export const DEFAULT_JOIN_TOKEN_TTL_MS = 3_600_000;
@@ -24,11 +26,17 @@ export interface WorkerView {
   readonly worker: Worker;
   /** Assigned and running attempts. */
   readonly runningAttempts: number;
+  /** As last said, to this replica if the session is here; `null` before the first session. */
+  readonly capacity: Capacity | null;
+  /** `null` too if the session is at another replica. */
+  readonly metrics: ReportedMetrics | null;
 }
+
+type ViewDeps = Pick<Deps, "database" | "sessions">;
 
 /** Workers of the caller's tenant with one of `statuses` (none: any), newest first. A page may be short before the last. */
 export async function listWorkers(
-  deps: Pick<Deps, "database">,
+  deps: ViewDeps,
   principal: Principal,
   statuses: readonly WorkerStatus[],
   page: PageRequest,
@@ -38,7 +46,7 @@ export async function listWorkers(
   const filter = { tenantId: principal.tenantId, states };
   const { items, nextToken } = await readers.workers.list(filter, page);
   const held = await countHeld(readers);
-  const views = items.map((worker) => ({ worker, runningAttempts: held.get(worker.id) ?? 0 }));
+  const views = items.map((worker) => toView(deps, worker, held));
   const isWanted = ({ worker, runningAttempts }: WorkerView) =>
     statuses.length === 0 || statuses.includes(workerStatus(worker, runningAttempts));
   return { items: views.filter(isWanted), nextToken };
@@ -46,13 +54,27 @@ export async function listWorkers(
 
 /** @throws PlatformError `not_found` */
 export async function getWorker(
-  deps: Pick<Deps, "database">,
+  deps: ViewDeps,
   principal: Principal,
   id: WorkerId,
 ): Promise<WorkerView> {
   const { readers } = deps.database;
   const worker = ownedBy(principal, "worker", await readers.workers.find(id), id);
-  return { worker, runningAttempts: (await countHeld(readers)).get(id) ?? 0 };
+  return toView(deps, worker, await countHeld(readers));
+}
+
+function toView(
+  { sessions }: ViewDeps,
+  worker: Worker,
+  held: ReadonlyMap<WorkerId, number>,
+): WorkerView {
+  const session = sessions.find(worker.id);
+  return {
+    worker,
+    runningAttempts: held.get(worker.id) ?? 0,
+    capacity: session?.capacity ?? worker.facts?.capacity ?? null,
+    metrics: session?.metrics ?? null,
+  };
 }
 
 /**

@@ -9,8 +9,10 @@ import {
 } from "@hodei/domain";
 import { after, anAttempt } from "../builders.ts";
 import { SequenceIds } from "../sequence-ids.ts";
+import { testGaps } from "./log-store/gaps.ts";
 import {
   batchOf,
+  compressed,
   everything,
   type LogStoreFixture,
   latin1,
@@ -42,6 +44,7 @@ export function logStoreContract(name: string, create: () => Promise<LogStoreFix
     testFence(open);
     testRead(open);
     testTail(open);
+    testGaps(open);
     testWholeLog(open);
   });
 }
@@ -59,9 +62,9 @@ function testAppend(open: Open): void {
     assert.deepEqual(
       chunks.map(({ data, ...chunk }) => ({ ...chunk, text: latin1(data) })),
       [
-        { stream: "stdout", offset: 0, at: after(0), text: "one\n" },
-        { stream: "stderr", offset: 4, at: after(1), text: "two\n" },
-        { stream: "stdout", offset: 8, at: after(2), text: "\0\xff\0\xfe\r" },
+        { stream: "stdout", offset: 0, at: after(0), missing: null, text: "one\n" },
+        { stream: "stderr", offset: 4, at: after(1), missing: null, text: "two\n" },
+        { stream: "stdout", offset: 8, at: after(2), missing: null, text: "\0\xff\0\xfe\r" },
       ],
     );
     assert.equal(nextOffset, 13);
@@ -112,10 +115,12 @@ function testAppend(open: Open): void {
     const { logs, attempt } = await open(context);
     const ref = refOf(await attempt());
     const batch = { ...batchOf(ref, 0, ["out:abc"]), data: new Uint8Array(2) };
-    await assert.rejects(logs.append([batch]), {
-      code: "invalid_argument",
-      reason: "malformed_log_batch",
-    });
+    const malformed = { code: "invalid_argument", reason: "malformed_log_batch" };
+    await assert.rejects(logs.append([batch]), malformed);
+    const tooLong = compressed(batchOf(ref, 0, ["out:abcd"]));
+    const { segments } = batch;
+    await assert.rejects(logs.append([{ ...tooLong, segments }]), malformed);
+    await assert.rejects(logs.append([{ ...batch, compression: "zstd" }]), malformed);
     assert.equal(await logs.durableOffset(ref.jobId, 1), 0);
     assert.deepEqual(await logs.append([]), []);
   });
@@ -142,6 +147,7 @@ function testFence(open: Open): void {
       outcome: outcomeOf("worker_lost", ""),
       logBytes: 4,
       processesLeft: 0,
+      usage: null,
     });
     await database.transact(({ attempts }) => attempts.update(over));
     assert.deepEqual(await logs.append([batchOf(ref, 4, ["out:late"])]), [refused]);
@@ -166,6 +172,7 @@ function testFence(open: Open): void {
       outcome: outcomeOf("completed", ""),
       logBytes: 0,
       processesLeft: 0,
+      usage: null,
     });
     const ended = database.transact(async ({ attempts }) => {
       await attempts.update(over);

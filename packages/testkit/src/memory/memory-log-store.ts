@@ -1,5 +1,7 @@
+import { zstdDecompressSync } from "node:zlib";
 import {
   type AppendResult,
+  chunkEnd,
   type Database,
   isAttemptOver,
   type JobId,
@@ -10,6 +12,7 @@ import {
   type LogStore,
   type LogStream,
   PlatformError,
+  presentBytes,
   type Stores,
 } from "@hodei/domain";
 
@@ -26,10 +29,10 @@ export class MemoryLogStore implements LogStore {
   }
 
   async append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]> {
-    for (const batch of batches) checkBatch(batch);
+    const plain = batches.map(decompress);
     return this.#database.transact(async (stores) => {
       const current = await Promise.all(batches.map((batch) => isCurrent(stores, batch)));
-      return batches.map((batch, index) => (current[index] ? this.#store(batch) : REFUSED));
+      return plain.map((batch, index) => (current[index] ? this.#store(batch) : REFUSED));
     });
   }
 
@@ -38,12 +41,12 @@ export class MemoryLogStore implements LogStore {
     const chunks: LogChunk[] = [];
     let room = Math.max(1, maxBytes);
     for (const chunk of stored) {
-      const skipped = Math.max(0, offset - chunk.offset);
-      if (skipped >= chunk.data.length || (stream !== null && chunk.stream !== stream)) continue;
-      const data = chunk.data.slice(skipped, skipped + room);
-      chunks.push({ ...chunk, offset: chunk.offset + skipped, data });
+      if (chunkEnd(chunk) <= offset || (stream !== null && chunk.stream !== stream)) continue;
+      const kept = cut(chunk, offset);
+      const data = kept.data.slice(0, room);
+      chunks.push({ ...kept, data });
       room -= data.length;
-      if (room === 0) return { chunks, nextOffset: chunk.offset + skipped + data.length };
+      if (room === 0) return { chunks, nextOffset: kept.offset + data.length };
     }
     return { chunks, nextOffset: Math.max(offset, endOf(stored)) };
   }
@@ -78,14 +81,15 @@ export class MemoryLogStore implements LogStore {
     const chunks = this.#chunks(ref.jobId, ref.attempt);
     let durableOffset = endOf(chunks);
     if (offset > durableOffset) return { kind: "stored", durableOffset };
+    let position = offset;
     let start = 0;
-    for (const { stream, lengthBytes, at } of segments) {
-      const end = start + lengthBytes;
-      const fresh = data.slice(Math.max(start, durableOffset - offset), end);
-      if (offset + end > durableOffset && fresh.length > 0) {
-        chunks.push({ stream, at, offset: durableOffset, data: fresh });
-        durableOffset += fresh.length;
-      }
+    for (const { stream, lengthBytes, at, gap } of segments) {
+      const missing = gap && { reason: gap, lengthBytes };
+      const end = start + (missing === null ? lengthBytes : 0);
+      const chunk = { stream, at, offset: position, data: data.slice(start, end), missing };
+      if (chunkEnd(chunk) > durableOffset) chunks.push(cut(chunk, durableOffset));
+      durableOffset = Math.max(durableOffset, chunkEnd(chunk));
+      position += lengthBytes;
       start = end;
     }
     this.#logs.set(keyOf(ref.jobId, ref.attempt), chunks);
@@ -104,19 +108,43 @@ async function isCurrent({ attempts }: Stores, { ref }: LogBatch): Promise<boole
   return attempt?.leaseToken === ref.leaseToken && !isAttemptOver(attempt.state);
 }
 
-function checkBatch({ data, segments }: LogBatch): void {
-  const total = segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
-  if (total === data.length && segments.every(({ lengthBytes }) => lengthBytes >= 0)) return;
+/** The part of `chunk` from `offset` on. */
+function cut(chunk: LogChunk, offset: number): LogChunk {
+  const skipped = Math.max(0, offset - chunk.offset);
+  const { data, missing } = chunk;
+  return {
+    ...chunk,
+    offset: chunk.offset + skipped,
+    data: data.slice(skipped),
+    missing: missing && { ...missing, lengthBytes: missing.lengthBytes - skipped },
+  };
+}
+
+/** The batch with plain data. */
+function decompress(batch: LogBatch): LogBatch {
+  const expected = presentBytes(batch.segments);
+  const areCounts = batch.segments.every(({ lengthBytes }) => lengthBytes >= 0);
+  const data = batch.compression === "none" ? batch.data : unpack(batch.data, expected);
+  if (areCounts && data?.length === expected) return { ...batch, data, compression: "none" };
   throw new PlatformError(
     "invalid_argument",
     "malformed_log_batch",
-    `the segments of a log batch make ${total} bytes, its data has ${data.length}`,
+    `the segments of a log batch make ${expected} bytes, which its data is not`,
   );
+}
+
+/** `undefined` for what is no frame, or one of more than `maxBytes`. */
+function unpack(data: Uint8Array, maxBytes: number): Uint8Array | undefined {
+  try {
+    return zstdDecompressSync(data, { maxOutputLength: Math.max(1, maxBytes) });
+  } catch {
+    return undefined;
+  }
 }
 
 function endOf(chunks: readonly LogChunk[]): number {
   const last = chunks.at(-1);
-  return last === undefined ? 0 : last.offset + last.data.length;
+  return last === undefined ? 0 : chunkEnd(last);
 }
 
 const keyOf = (jobId: JobId, attempt: number): string => `${jobId}/${attempt}`;

@@ -1,5 +1,12 @@
-import { type AppendResult, type AttemptState, isAttemptOver, type LogBatch } from "@hodei/domain";
-import { cutBatch, packSegments, streamCode } from "./log-row.ts";
+import {
+  type AppendResult,
+  type AttemptState,
+  isAttemptOver,
+  type LogBatch,
+  totalBytes,
+} from "@hodei/domain";
+import { cutBatch, plainData } from "./log-data.ts";
+import { compressionCode, packSegments } from "./log-row.ts";
 import type { Sql, Statement } from "./sql.ts";
 
 /** Holds the attempts, so that none of them ends, and no other server appends to it, before this commits. */
@@ -26,15 +33,17 @@ const FIND_ENDS: Statement = {
 
 /** All rows share one parameter of bytes, which the driver sends as they are; in an array they would be sent as text. */
 const INSERT: Statement = {
-  name: "log_insert",
+  name: "log_insert_compressed",
   text: `
     insert into log_chunk (
-      job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, data)
-    select job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at,
-      substring($1::bytea from start + 1 for length_bytes)
-    from unnest($2::uuid[], $3::integer[], $4::bigint[], $5::text[], $6::integer[], $7::integer[], $8::json[],
-        $9::timestamptz[], $10::integer[])
-      as row(job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, start)`,
+      job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+      data)
+    select job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+      substring($1::bytea from data_start + 1 for data_bytes)
+    from unnest($2::uuid[], $3::integer[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::json[],
+        $9::timestamptz[], $10::smallint[], $11::integer[], $12::integer[])
+      as row(job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+        data_start, data_bytes)`,
 };
 
 interface AttemptRow {
@@ -80,7 +89,7 @@ export async function appendLogs(
       return { kind: "refused" };
     }
     const durableOffset = endByKey.get(key) ?? 0;
-    const batchEnd = batch.offset + batch.data.length;
+    const batchEnd = batch.offset + totalBytes(batch.segments);
     const leavesHole = batch.offset > durableOffset;
     if (leavesHole || batchEnd <= durableOffset) return { kind: "stored", durableOffset };
     pieces.push({ batch, tenantId: attempt.tenant_id, offset: durableOffset });
@@ -97,15 +106,22 @@ const keyOf = (jobId: string, attempt: number): string => `${jobId}/${attempt}`;
 function toValues(pieces: readonly Piece[]): unknown[] {
   let end = 0;
   const rows = pieces.map(({ batch, tenantId, offset }) => {
-    const { data, segments } = cutBatch(batch, offset);
+    const { data, segments, compression } = freshPart(batch, offset);
     const at = segments[0]?.at ?? new Date(0);
-    const stdoutBytes = segments
-      .filter(({ stream }) => streamCode(stream) === 0)
-      .reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
     const start = end;
     end += data.length;
-    const packed = JSON.stringify(packSegments(segments, at));
-    return { ref: batch.ref, tenantId, offset, data, stdoutBytes, at, packed, start };
+    return {
+      ref: batch.ref,
+      tenantId,
+      offset,
+      data,
+      lengthBytes: totalBytes(segments),
+      stdoutBytes: totalBytes(segments.filter(({ stream }) => stream === "stdout")),
+      at,
+      packed: JSON.stringify(packSegments(segments, at)),
+      compression: compressionCode(compression),
+      start,
+    };
   });
   return [
     Buffer.concat(
@@ -116,10 +132,21 @@ function toValues(pieces: readonly Piece[]): unknown[] {
     rows.map(({ ref }) => ref.attempt),
     rows.map(({ offset }) => offset),
     rows.map(({ tenantId }) => tenantId),
-    rows.map(({ data }) => data.length),
+    rows.map(({ lengthBytes }) => lengthBytes),
     rows.map(({ stdoutBytes }) => stdoutBytes),
     rows.map(({ packed }) => packed),
     rows.map(({ at }) => at),
+    rows.map(({ compression }) => compression),
     rows.map(({ start }) => start),
+    rows.map(({ data }) => data.length),
   ];
+}
+
+/** What of a batch is to be stored: as it came, or, when its start is stored already, the rest without compression. */
+function freshPart(
+  batch: LogBatch,
+  offset: number,
+): Pick<LogBatch, "data" | "segments" | "compression"> {
+  if (offset === batch.offset) return batch;
+  return { ...cutBatch(plainData(batch), batch, offset), compression: "none" };
 }

@@ -11,8 +11,9 @@ import {
 } from "@hodei/domain";
 import { fromOutcomeColumns, type OutcomeColumns, toOutcomeColumns } from "./outcome-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
+import { fromUsageColumns, toUsageColumns, type UsageColumns } from "./usage-columns.ts";
 
-interface AttemptRow extends OutcomeColumns {
+interface AttemptRow extends OutcomeColumns, UsageColumns {
   readonly job_id: string;
   readonly number: number;
   readonly tenant_id: string;
@@ -30,6 +31,7 @@ interface AttemptRow extends OutcomeColumns {
 const COLUMNS = [
   "job_id", "number", "tenant_id", "worker_id", "lease_token", "state", "assigned_at", "started_at", "finished_at",
   "outcome_reason", "outcome_exit_code", "outcome_signal", "outcome_message", "log_bytes", "processes_left",
+  "cpu_ms", "peak_memory_bytes", "read_bytes", "written_bytes",
 ] as const satisfies readonly (keyof AttemptRow)[];
 
 const [, , ...CHANGING_COLUMNS] = COLUMNS;
@@ -110,6 +112,7 @@ function toValues(attempt: Attempt): unknown[] {
     ...toOutcomeColumns(attempt.outcome),
     log_bytes: attempt.logBytes,
     processes_left: attempt.processesLeft,
+    ...toUsageColumns(attempt.usage),
   };
   return COLUMNS.map((column) => row[column]);
 }
@@ -128,5 +131,6 @@ function fromRow(row: AttemptRow): Attempt {
     outcome: fromOutcomeColumns(row),
     logBytes: row.log_bytes,
     processesLeft: row.processes_left,
+    usage: fromUsageColumns(row),
   };
 }

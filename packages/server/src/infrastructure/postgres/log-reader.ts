@@ -1,5 +1,5 @@
 import type { JobId, LogChunk, LogPage, LogRange, LogStream } from "@hodei/domain";
-import { type LogRow, streamCode, toChunks } from "./log-row.ts";
+import { type LogRow, rowEnd, streamCode, toChunks } from "./log-row.ts";
 import type { Sql, Statement } from "./sql.ts";
 
 /** Rows that one read looks at, however small they are. */
@@ -21,13 +21,14 @@ const DURABLE_OFFSET: Statement = {
 
 /** `$3` offset, `$4` stream, `$5` bytes, `$6` rows. The sum runs over what is looked at, without reading any data. */
 const READ: Statement = {
-  name: "log_read",
+  name: "log_read_compressed",
   text: `
-    select byte_offset, at, segments, data
+    select byte_offset, length_bytes, at, segments, compression, data
     from (
       select *, sum(bytes) over (order by byte_offset) - bytes as bytes_before
       from (
-        select byte_offset, byte_offset + length_bytes - greatest(byte_offset, $3) as bytes, at, segments, data
+        select byte_offset, length_bytes, byte_offset + length_bytes - greatest(byte_offset, $3) as bytes,
+          at, segments, compression, data
         from log_chunk
         where job_id = $1 and attempt = $2
           and byte_offset >= coalesce((
@@ -43,9 +44,9 @@ const READ: Statement = {
 };
 
 const READ_BACK: Statement = {
-  name: "log_read_back",
+  name: "log_read_back_compressed",
   text: `
-    select byte_offset, at, segments, data from log_chunk
+    select byte_offset, length_bytes, at, segments, compression, data from log_chunk
     where job_id = $1 and attempt = $2 and byte_offset < $3 and ${HAS_STREAM}
     order by byte_offset desc limit $5`,
 };
@@ -73,7 +74,7 @@ export async function readLog(sql: Sql, range: LogRange): Promise<LogPage> {
   }
 }
 
-/** The chunks up to `maxBytes`; the last one is cut there. */
+/** The chunks up to `maxBytes` of data; the last one is cut there. */
 function cutPage(chunks: readonly LogChunk[], maxBytes: number, rowsEnd: number): LogPage {
   const kept: LogChunk[] = [];
   let room = maxBytes;
@@ -130,5 +131,5 @@ export interface TailRequest {
 
 function endOf(rows: readonly LogRow[]): number {
   const last = rows.at(-1);
-  return last === undefined ? 0 : last.byte_offset + last.data.length;
+  return last === undefined ? 0 : rowEnd(last);
 }

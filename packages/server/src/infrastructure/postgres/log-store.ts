@@ -1,18 +1,18 @@
-import {
-  type AppendResult,
-  type Component,
-  type JobId,
-  type LogBatch,
-  type LogPage,
-  type LogRange,
-  type LogStore,
-  type LogStream,
-  PlatformError,
+import type {
+  AppendResult,
+  Component,
+  JobId,
+  LogBatch,
+  LogPage,
+  LogRange,
+  LogStore,
+  LogStream,
 } from "@hodei/domain";
 import type { Pool } from "pg";
 import { appendLogs } from "./append-logs.ts";
 import { createPool, type PostgresAddress } from "./connection.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { plainData } from "./log-data.ts";
 import { durableOffset, findTailOffset, readLog } from "./log-reader.ts";
 import { poolSql, type Sql } from "./sql.ts";
 import { transact } from "./transact.ts";
@@ -47,8 +47,8 @@ export class PostgresLogStore implements LogStore, Component {
       what: "log batches",
       flushesInFlightMax: 1,
       waitingSizeMax: WAITING_BYTES_MAX,
-      sizeOf: totalBytes,
-      fit: (calls) => totalBytes(calls.flat()) <= FLUSH_BYTES_MAX,
+      sizeOf: dataBytes,
+      fit: (calls) => dataBytes(calls.flat()) <= FLUSH_BYTES_MAX,
       store: (calls) => this.#store(calls),
     });
   }
@@ -62,9 +62,8 @@ export class PostgresLogStore implements LogStore, Component {
     return this.#stopped;
   }
 
-  /** @throws PlatformError also `invalid_argument` for a batch whose segments do not make up its data */
   async append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]> {
-    for (const batch of batches) checkBatch(batch);
+    for (const batch of batches) plainData(batch);
     return batches.length === 0 ? [] : this.#appends.submit(batches);
   }
 
@@ -97,16 +96,6 @@ export class PostgresLogStore implements LogStore, Component {
   }
 }
 
-function totalBytes(batches: readonly LogBatch[]): number {
+function dataBytes(batches: readonly LogBatch[]): number {
   return batches.reduce((sum, { data }) => sum + data.length, 0);
-}
-
-function checkBatch({ data, segments }: LogBatch): void {
-  const total = segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
-  if (total === data.length && segments.every(({ lengthBytes }) => lengthBytes >= 0)) return;
-  throw new PlatformError(
-    "invalid_argument",
-    "malformed_log_batch",
-    `the segments of a log batch make ${total} bytes, its data has ${data.length}`,
-  );
 }

@@ -35,6 +35,7 @@ export function logService(deps: Deps): ServiceImpl<typeof LogService> {
         stream: fromProtoStreamChoice(request.stream),
         tailLines: request.tailLines ?? null,
         follow: request.follow,
+        lossy: request.lossy,
       };
       const tail = tailLogs(deps, getPrincipal(context), input, context.signal);
       for await (const { attempt, chunks } of tail) {

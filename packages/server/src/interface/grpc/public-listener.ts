@@ -6,6 +6,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "@hodei/proto/grpc/r
 import { EventService } from "@hodei/proto/hodei/v1/event_service";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { LogService } from "@hodei/proto/hodei/v1/log_service";
+import { SecretService } from "@hodei/proto/hodei/v1/secret_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import type { Deps } from "../../application/index.ts";
 import { type AcceptedToken, authenticateToken } from "./authenticate.ts";
@@ -16,6 +17,7 @@ import { jobService } from "./job-service.ts";
 import { logService } from "./log-service.ts";
 import { reflectionServices } from "./reflection.ts";
 import { createRequestHandler } from "./request-handler.ts";
+import { secretService } from "./secret-service.ts";
 import { translateErrors } from "./translate-errors.ts";
 import { endAbortedStreams, type Unfinished } from "./until-aborted.ts";
 import { validateRequests } from "./validate.ts";
@@ -69,12 +71,13 @@ export function createPublicListener(deps: Deps, options: PublicListenerOptions)
   });
   const gate = { requestGate: authenticateToken(options.tokens) };
   const reflection = reflectionServices([
-    ...[JobService, LogService, WorkerAdminService, EventService, Health],
+    ...[JobService, LogService, SecretService, WorkerAdminService, EventService, Health],
     ...[ServerReflection, ServerReflectionV1Alpha],
   ]);
   router
     .service(JobService, jobService(deps), gate)
     .service(LogService, logService(deps), gate)
+    .service(SecretService, secretService(deps), gate)
     .service(WorkerAdminService, workerAdminService(deps), gate)
     .service(EventService, eventService(deps), gate)
     .service(Health, healthService(options.health))

@@ -9,7 +9,6 @@ import {
   getWorker,
   JOINED_POOL,
   listWorkers,
-  type WorkerView,
 } from "../../application/index.ts";
 import { getPrincipal } from "./authenticate.ts";
 import { WORKER_STATES } from "./convert/enums.ts";
@@ -22,15 +21,15 @@ export function workerAdminService(deps: Deps): ServiceImpl<typeof WorkerAdminSe
     async listWorkers(request, context) {
       const states = request.states.map(WORKER_STATES.fromProto);
       const page = await listWorkers(deps, getPrincipal(context), states, fromProtoPage(request));
-      return { workers: page.items.map(toProtoView), nextPageToken: page.nextToken ?? "" };
+      return { workers: page.items.map(toProtoWorker), nextPageToken: page.nextToken ?? "" };
     },
     async getWorker(request, context) {
       const id = parseWorkerId(request.workerId);
-      return { worker: toProtoView(await getWorker(deps, getPrincipal(context), id)) };
+      return { worker: toProtoWorker(await getWorker(deps, getPrincipal(context), id)) };
     },
     async drainWorker(request, context) {
       const id = parseWorkerId(request.workerId);
-      return { worker: toProtoView(await drainWorker(deps, getPrincipal(context), id)) };
+      return { worker: toProtoWorker(await drainWorker(deps, getPrincipal(context), id)) };
     },
     async createJoinToken({ pool, ttl }, context) {
       const { token, expiresAt } = await createJoinToken(deps, getPrincipal(context), {
@@ -40,8 +39,4 @@ export function workerAdminService(deps: Deps): ServiceImpl<typeof WorkerAdminSe
       return { joinToken: token, expiresAt: toProtoTime(expiresAt) };
     },
   };
-}
-
-function toProtoView({ worker, runningAttempts }: WorkerView): ReturnType<typeof toProtoWorker> {
-  return toProtoWorker(worker, runningAttempts);
 }

@@ -30,6 +30,7 @@ export function testAttempts(open: Open): void {
       outcome: { reason: "signal", exitCode: null, signal: "SIGSEGV", message: "crashed" },
       logBytes: 2 ** 40,
       processesLeft: 3,
+      usage: { cpuMs: 1500, peakMemoryBytes: 2 ** 40, readBytes: 0, writtenBytes: 4096 },
     });
     await database.transact(({ attempts }) => attempts.insert(assigned));
     for (const attempt of [started, failed]) {

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import type { Attempt, AttemptRef, Database, LogBatch, LogStore, LogStream } from "@hodei/domain";
+import { zstdCompressSync } from "node:zlib";
+import {
+  type Attempt,
+  type AttemptRef,
+  chunkEnd,
+  type Database,
+  type LogBatch,
+  type LogStore,
+  type LogStream,
+} from "@hodei/domain";
 import { after } from "../../builders.ts";
 
 /** An empty log store, and the database whose attempts fence it. */
@@ -30,15 +39,21 @@ export function batchOf(ref: AttemptRef, offset: number, parts: readonly string[
     stream: part.startsWith("out:") ? ("stdout" as const) : ("stderr" as const),
     lengthBytes: texts[index]?.length ?? 0,
     at: after(index),
+    gap: null,
   }));
-  return { ref, offset, data: Buffer.concat(texts), segments };
+  return { ref, offset, data: Buffer.concat(texts), compression: "none", segments };
+}
+
+/** The same batch as a worker sends it that compresses. */
+export function compressed(batch: LogBatch): LogBatch {
+  return { ...batch, data: zstdCompressSync(batch.data), compression: "zstd" };
 }
 
 export function everything({ jobId, attempt }: AttemptRef) {
   return { jobId, attempt, offset: 0, maxBytes: 1_000_000, stream: null };
 }
 
-/** The rest of the log as a reader puts it together, page by page. */
+/** The rest of the log as a reader puts it together, page by page; a question mark stands for each missing byte. */
 export async function readThrough(
   logs: LogStore,
   { jobId, attempt }: AttemptRef,
@@ -59,10 +74,11 @@ export async function readThrough(
       stream,
     });
     for (const chunk of chunks) {
-      assert.ok(chunk.offset >= position && chunk.data.length > 0);
+      assert.ok(chunk.offset >= position && chunkEnd(chunk) > chunk.offset);
       assert.ok(stream === null || chunk.stream === stream);
-      position = chunk.offset + chunk.data.length;
-      text += latin1(chunk.data);
+      assert.ok(chunk.missing === null || chunk.data.length === 0);
+      position = chunkEnd(chunk);
+      text += latin1(chunk.data) + "?".repeat(chunk.missing?.lengthBytes ?? 0);
     }
     assert.ok(nextOffset >= position);
     position = nextOffset;

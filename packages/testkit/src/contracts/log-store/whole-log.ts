@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AttemptRef, LogBatch, LogSegment, LogStore, LogStream } from "@hodei/domain";
+import type { AttemptRef, LogBatch, LogGap, LogSegment, LogStore, LogStream } from "@hodei/domain";
 import fc from "fast-check";
 import { after } from "../../builders.ts";
-import { latin1, type Open, readThrough, refOf } from "./log-scene.ts";
+import { compressed, latin1, type Open, readThrough, refOf } from "./log-scene.ts";
 
 /** What a worker sends over a bad network: pieces again, together, late, or from an earlier offset. */
 export function testWholeLog(open: Open): void {
   const anyPart = fc.record({
     stream: fc.constantFrom("stdout" as const, "stderr" as const),
     data: fc.uint8Array({ maxLength: 12 }),
+    gap: fc.constantFrom(null, null, "dropped" as const, "limit" as const),
   });
   const anyTrip = fc.record({
     /** Where the batches of the trip begin, as a part of what could be sent. */
@@ -18,6 +19,7 @@ export function testWholeLog(open: Open): void {
     order: fc.constantFrom("kept" as const, "reversed" as const, "doubled" as const),
     reopened: fc.boolean(),
     isTogether: fc.boolean(),
+    isCompressed: fc.boolean(),
   });
 
   test("whatever is repeated, cut, mixed up or lost, the log is whole", async (context) => {
@@ -29,12 +31,10 @@ export function testWholeLog(open: Open): void {
         const ref = refOf(await attempt());
         const source = new Source(ref, parts);
         let store = logs;
-        for (const { from, sizes, order, reopened, isTogether } of trips) {
-          if (reopened) store = reopen();
-          const batches = arrange(source.batches(Math.floor(from * source.length), sizes), order);
+        for (const trip of trips) {
+          if (trip.reopened) store = reopen();
           const before = await store.durableOffset(ref.jobId, ref.attempt);
-          if (isTogether) await store.append(batches);
-          else await Promise.all(batches.map((batch) => store.append([batch])));
+          await send(store, source, trip);
           assert.ok((await store.durableOffset(ref.jobId, ref.attempt)) >= before);
         }
         await resend(store, source);
@@ -48,7 +48,26 @@ export function testWholeLog(open: Open): void {
   });
 }
 
-function arrange(batches: readonly LogBatch[], order: "kept" | "reversed" | "doubled") {
+interface Trip {
+  readonly from: number;
+  readonly sizes: readonly number[];
+  readonly order: "kept" | "reversed" | "doubled";
+  readonly isTogether: boolean;
+  readonly isCompressed: boolean;
+}
+
+async function send(
+  store: LogStore,
+  source: Source,
+  { from, sizes, order, isTogether, isCompressed }: Trip,
+): Promise<void> {
+  const sent = source.batches(Math.floor(from * source.length), sizes);
+  const batches = arrange(isCompressed ? sent.map(compressed) : sent, order);
+  if (isTogether) await store.append(batches);
+  else await Promise.all(batches.map((batch) => store.append([batch])));
+}
+
+function arrange(batches: readonly LogBatch[], order: Trip["order"]) {
   if (order === "kept") return batches;
   return order === "reversed" ? batches.toReversed() : [...batches, ...batches];
 }
@@ -63,42 +82,50 @@ async function resend(logs: LogStore, source: Source): Promise<void> {
   }
 }
 
+interface Part {
+  readonly stream: LogStream;
+  readonly data: Uint8Array;
+  /** Set: the worker counts the bytes and leaves them out. */
+  readonly gap: LogGap | null;
+}
+
 /** All that an attempt writes, to be cut into batches anywhere. */
 class Source {
   readonly ref: AttemptRef;
-  readonly #streams: readonly LogStream[];
-  readonly #data: Uint8Array;
+  readonly #bytes: readonly (Pick<Part, "stream" | "gap"> & { readonly value: number })[];
 
-  constructor(
-    ref: AttemptRef,
-    parts: readonly { readonly stream: LogStream; readonly data: Uint8Array }[],
-  ) {
+  constructor(ref: AttemptRef, parts: readonly Part[]) {
     this.ref = ref;
-    this.#data = Uint8Array.from(parts.flatMap(({ data }) => [...data]));
-    this.#streams = parts.flatMap(({ stream, data }) => Array.from(data, () => stream));
+    this.#bytes = parts.flatMap(({ stream, gap, data }) =>
+      Array.from(data, (value) => ({ stream, gap, value })),
+    );
   }
 
   get length(): number {
-    return this.#data.length;
+    return this.#bytes.length;
   }
 
+  /** As `readThrough` shows it. */
   text(stream: LogStream | null): string {
-    const passes = (_: number, index: number) => stream === null || this.#streams[index] === stream;
-    return latin1(this.#data.filter(passes));
+    const read = this.#bytes.filter((byte) => stream === null || byte.stream === stream);
+    return read.map(({ gap, value }) => (gap ? "?" : latin1(Uint8Array.of(value)))).join("");
   }
 
   /** Batches of these sizes that follow each other from `offset`. */
   batches(offset: number, sizes: readonly number[]): LogBatch[] {
     let start = offset;
     return sizes.map((size) => {
-      const data = this.#data.slice(start, start + size);
-      const segments: LogSegment[] = Array.from(data, (_, index) => ({
-        stream: this.#streams[start + index] ?? "stdout",
+      const bytes = this.#bytes.slice(start, start + size);
+      const segments: LogSegment[] = bytes.map(({ stream, gap }, index) => ({
+        stream,
+        gap,
         lengthBytes: 1,
         at: after(start + index),
       }));
-      const batch = { ref: this.ref, offset: start, data, segments };
-      start += data.length;
+      const present = bytes.filter(({ gap }) => gap === null).map(({ value }) => value);
+      const data = Uint8Array.from(present);
+      const batch: LogBatch = { ref: this.ref, offset: start, data, compression: "none", segments };
+      start += bytes.length;
       return batch;
     });
   }

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/job.proto.
  */
 export const file_hodei_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChJob2RlaS92MS9qb2IucHJvdG8SCGhvZGVpLnYxIr0KCgdKb2JTcGVjEisKBG5hbWUYASABKAlCHbpIGnIYGIABMhNeW15ceDAwLVx4MWZceDdmXSokEiQKB2NvbW1hbmQYAiABKAsyES5ob2RlaS52MS5Db21tYW5kSAASIgoGc2NyaXB0GAMgASgLMhAuaG9kZWkudjEuU2NyaXB0SAASKAoJY29udGFpbmVyGAQgASgLMhMuaG9kZWkudjEuQ29udGFpbmVySAASZwoDZW52GAUgAygLMhouaG9kZWkudjEuSm9iU3BlYy5FbnZFbnRyeUI+ukg7mgE4EOgHIh9yHRiAAjIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKhJyECiAgAgyCl5bXlx4MDBdKiQSKQoLd29ya2luZ19kaXIYBiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEhgKBXN0ZGluGAcgASgMQgm6SAZ6BBiAgEASLAoFZmlsZXMYCCADKAsyEy5ob2RlaS52MS5JbnB1dEZpbGVCCLpIBZIBAhBkEi4KB3NlY3JldHMYCSADKAsyEy5ob2RlaS52MS5TZWNyZXRSZWZCCLpIBZIBAhBkEiYKCXJlc291cmNlcxgKIAEoCzITLmhvZGVpLnYxLlJlc291cmNlcxIzCgtjb25zdHJhaW50cxgLIAMoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCCLpIBZIBAhBAEjMKC3ByZWZlcmVuY2VzGAwgAygLMhQuaG9kZWkudjEuUHJlZmVyZW5jZUIIukgFkgECEEASJAoIcHJpb3JpdHkYDSABKAVCErpIDxoNGGQonP//////////ARJ+CgZsYWJlbHMYDiADKAsyHS5ob2RlaS52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Qk+6SEyaAUkQQCIycjAYgAEyK15bQS1aYS16MC05XShbQS1aYS16MC05Ll8vLV0qW0EtWmEtejAtOV0pPyQqEXIPGIACMgpeW15ceDAwXSokEmoKC2Fubm90YXRpb25zGA8gAygLMiIuaG9kZWkudjEuSm9iU3BlYy5Bbm5vdGF0aW9uc0VudHJ5QjG6SC6aASsQQCITchEQARiAAjIKXlteXHgwMF0qJCoSchAogIABMgpeW15ceDAwXSokEhwKBHRhZ3MYECABKAsyDi5ob2RlaS52MS5UYWdzEiQKCHRpbWVvdXRzGBEgASgLMhIuaG9kZWkudjEuVGltZW91dHMSKwoMcmV0cnlfcG9saWN5GBIgASgLMhUuaG9kZWkudjEuUmV0cnlQb2xpY3kSKgoLY29uY3VycmVuY3kYEyABKAsyFS5ob2RlaS52MS5Db25jdXJyZW5jeRIuCgpub3RfYmVmb3JlGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoGYnVkZ2V0GBYgASgLMhAuaG9kZWkudjEuQnVkZ2V0EiYKCXJldGVudGlvbhgXIAEoCzITLmhvZGVpLnYxLlJldGVudGlvbhoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBHdvcmsSBbpIAggBIjgKB0NvbW1hbmQSLQoEYXJndhgBIAMoCUIfukgckgEZCAEQgCAiEnIQKICACDIKXlteXHgwMF0qJCKrAQoGU2NyaXB0EigKB2NvbnRlbnQYASABKAlCF7pIFHISEAEogIBAMgpeW15ceDAwXSokEikKC2ludGVycHJldGVyGAIgASgJQhS6SBFyDyiAIDIKXlteXHgwMF0qJBIrCgRhcmdzGAMgAygJQh26SBqSARcQgCAiEnIQKICACDIKXlteXHgwMF0qJBIfChd3aXRob3V0X3NhZmV0eV9wcmVhbWJsZRgEIAEoCCI/CglDb250YWluZXISGQoFaW1hZ2UYASABKAlCCrpIB3IFEAEYgAgSFwoEYXJndhgCIAMoCUIJukgGkgEDEIAgImEKCUlucHV0RmlsZRIkCgRwYXRoGAEgASgJQha6SBNyERABKIAgMgpeW15ceDAwXSokEhoKB2NvbnRlbnQYAiABKAxCCbpIBnoEGICAQBISCgpleGVjdXRhYmxlGAMgASgIIlMKCVNlY3JldFJlZhIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIACEiwKBGZvcm0YAiABKA4yFC5ob2RlaS52MS5TZWNyZXRGb3JtQgi6SAWCAQIQASLRAQoJUmVzb3VyY2VzEh0KCmNwdV9taWxsaXMYASABKA1CCbpIBioEGIDAPhIkCgxtZW1vcnlfYnl0ZXMYAiABKARCDrpICzIJGICAgICAgIACEiIKCmRpc2tfYnl0ZXMYAyABKARCDrpICzIJGICAgICAgIACEhsKCWdwdV9jb3VudBgEIAEoDUIIukgFKgMYgAgSGwoJZ3B1X21vZGVsGAUgASgJQgi6SAVyAxiAARIhCgRhcmNoGAYgASgJQhO6SBByDlIAUgN4NjRSBWFybTY0IoQBCgpDb25zdHJhaW50EhkKBWxhYmVsGAEgASgJQgq6SAdyBRABGIABEjoKCG9wZXJhdG9yGAIgASgOMhwuaG9kZWkudjEuQ29uc3RyYWludE9wZXJhdG9yQgq6SAeCAQQQASAAEh8KBnZhbHVlcxgDIAMoCUIPukgMkgEJEEAiBXIDGIACImIKClByZWZlcmVuY2USMAoKY29uc3RyYWludBgBIAEoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCBrpIA8gBARIiCgZ3ZWlnaHQYAiABKAVCErpIDxoNGGQonP//////////ASJYCgRUYWdzEhkKB3Byb2plY3QYASABKAlCCLpIBXIDGIABEhYKBHRlYW0YAiABKAlCCLpIBXIDGIABEh0KC2Nvc3RfY2VudHJlGAMgASgJQgi6SAVyAxiAASK/AQoIVGltZW91dHMSPQoFcXVldWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CE7pIEKoBDSIFCIDnhA8yBBDAhD0SOwoDcnVuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiA54QPMgQQwIQ9EjcKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAIuMBCgtSZXRyeVBvbGljeRIdCgxtYXhfYXR0ZW1wdHMYASABKA1CB7pIBCoCGGQSPQoKYmFzZV9kZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASPAoJbWF4X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABI4CgdyZWFzb25zGAQgAygOMhQuaG9kZWkudjEuRXhpdFJlYXNvbkIRukgOkgELECAiB4IBBBABIAAiNQoLQ29uY3VycmVuY3kSFwoDa2V5GAEgASgJQgq6SAdyBRABGIACEg0KBWxpbWl0GAIgASgNIjcKBkJ1ZGdldBIZCghjdXJyZW5jeRgBIAEoCUIHukgEcgIYAxISCgptYXhfbWljcm9zGAIgASgEIlwKCVJldGVudGlvbhInCgRsb2dzGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA2pvYhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKVAQoHT3V0Y29tZRIwCgZyZWFzb24YASABKA4yFC5ob2RlaS52MS5FeGl0UmVhc29uQgq6SAeCAQQQASAAEhYKCWV4aXRfY29kZRgCIAEoBUgAiAEBEhcKBnNpZ25hbBgDIAEoCUIHukgEcgIYIBIZCgdtZXNzYWdlGAQgASgJQgi6SAVyAyiAIEIMCgpfZXhpdF9jb2RlIv0DCgNKb2ISCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSIQoFc3RhdGUYBCABKA4yEi5ob2RlaS52MS5Kb2JTdGF0ZRIPCgd2ZXJzaW9uGAUgASgEEg8KB2F0dGVtcHQYBiABKA0SEAoIcHJpb3JpdHkYByABKAUSKQoGbGFiZWxzGAggAygLMhkuaG9kZWkudjEuSm9iLkxhYmVsc0VudHJ5Ei4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKE2NhbmNlbF9yZXF1ZXN0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKB291dGNvbWUYDiABKAsyES5ob2RlaS52MS5PdXRjb21lGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEitAIKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgNEiUKBXN0YXRlGAIgASgOMhYuaG9kZWkudjEuQXR0ZW1wdFN0YXRlEhEKCXdvcmtlcl9pZBgDIAEoCRIvCgthc3NpZ25lZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKB291dGNvbWUYByABKAsyES5ob2RlaS52MS5PdXRjb21lEhEKCWxvZ19ieXRlcxgIIAEoBBIWCg5wcm9jZXNzZXNfbGVmdBgJIAEoDSpUCgpTZWNyZXRGb3JtEhsKF1NFQ1JFVF9GT1JNX1VOU1BFQ0lGSUVEEAASEwoPU0VDUkVUX0ZPUk1fRU5WEAESFAoQU0VDUkVUX0ZPUk1fRklMRRACKoUCChJDb25zdHJhaW50T3BlcmF0b3ISIwofQ09OU1RSQUlOVF9PUEVSQVRPUl9VTlNQRUNJRklFRBAAEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfRVEQARIaChZDT05TVFJBSU5UX09QRVJBVE9SX05FEAISGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9HVBADEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfTFQQBBIaChZDT05TVFJBSU5UX09QRVJBVE9SX0lOEAUSHgoaQ09OU1RSQUlOVF9PUEVSQVRPUl9OT1RfSU4QBhIeChpDT05TVFJBSU5UX09QRVJBVE9SX0VYSVNUUxAHKswBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfUEVORElORxABEhYKEkpPQl9TVEFURV9BU1NJR05FRBACEhUKEUpPQl9TVEFURV9SVU5OSU5HEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAHKu0BCgxBdHRlbXB0U3RhdGUSHQoZQVRURU1QVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFUVEVNUFRfU1RBVEVfQVNTSUdORUQQARIZChVBVFRFTVBUX1NUQVRFX1JVTk5JTkcQAhIbChdBVFRFTVBUX1NUQVRFX1NVQ0NFRURFRBADEhgKFEFUVEVNUFRfU1RBVEVfRkFJTEVEEAQSGwoXQVRURU1QVF9TVEFURV9DQU5DRUxMRUQQBRIbChdBVFRFTVBUX1NUQVRFX1RJTUVEX09VVBAGEhYKEkFUVEVNUFRfU1RBVEVfTE9TVBAHKokFCgpFeGl0UmVhc29uEhsKF0VYSVRfUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVRVhJVF9SRUFTT05fQ09NUExFVEVEEAESHQoZRVhJVF9SRUFTT05fTk9OX1pFUk9fRVhJVBACEhYKEkVYSVRfUkVBU09OX1NJR05BTBADEhoKFkVYSVRfUkVBU09OX09PTV9LSUxMRUQQBBIbChdFWElUX1JFQVNPTl9SVU5fVElNRU9VVBAFEh0KGUVYSVRfUkVBU09OX1FVRVVFX1RJTUVPVVQQBhIcChhFWElUX1JFQVNPTl9DQU5DRUxMRURfQlkQBxIbChdFWElUX1JFQVNPTl9XT1JLRVJfTE9TVBAIEiIKHkVYSVRfUkVBU09OX1BST1ZJREVSX1JFQ0xBSU1FRBAJEiEKHUVYSVRfUkVBU09OX0lNQUdFX1BVTExfRkFJTEVEEAoSIQodRVhJVF9SRUFTT05fQ09NTUFORF9OT1RfRk9VTkQQCxIhCh1FWElUX1JFQVNPTl9QRVJNSVNTSU9OX0RFTklFRBAMEhwKGEVYSVRfUkVBU09OX1NQQVdOX0ZBSUxFRBANEiIKHkVYSVRfUkVBU09OX1NFQ1JFVF9VTkFWQUlMQUJMRRAOEhwKGEVYSVRfUkVBU09OX0lOUFVUX0ZBSUxFRBAPEh0KGUVYSVRfUkVBU09OX09VVFBVVF9GQUlMRUQQEBIZChVFWElUX1JFQVNPTl9ESVNLX0ZVTEwQERIaChZFWElUX1JFQVNPTl9VTktJTExBQkxFEBISHAoYRVhJVF9SRUFTT05fSU5WQUxJRF9TUEVDEBMSGAoURVhJVF9SRUFTT05fSU5URVJOQUwQFGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChJob2RlaS92MS9qb2IucHJvdG8SCGhvZGVpLnYxIqcLCgdKb2JTcGVjEisKBG5hbWUYASABKAlCHbpIGnIYGIABMhNeW15ceDAwLVx4MWZceDdmXSokEiQKB2NvbW1hbmQYAiABKAsyES5ob2RlaS52MS5Db21tYW5kSAASIgoGc2NyaXB0GAMgASgLMhAuaG9kZWkudjEuU2NyaXB0SAASKAoJY29udGFpbmVyGAQgASgLMhMuaG9kZWkudjEuQ29udGFpbmVySAASZwoDZW52GAUgAygLMhouaG9kZWkudjEuSm9iU3BlYy5FbnZFbnRyeUI+ukg7mgE4EOgHIh9yHRiAAjIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKhJyECiAgAgyCl5bXlx4MDBdKiQSKQoLd29ya2luZ19kaXIYBiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEhgKBXN0ZGluGAcgASgMQgm6SAZ6BBiAgEASLAoFZmlsZXMYCCADKAsyEy5ob2RlaS52MS5JbnB1dEZpbGVCCLpIBZIBAhBkEi4KB3NlY3JldHMYCSADKAsyEy5ob2RlaS52MS5TZWNyZXRSZWZCCLpIBZIBAhBkEiYKCXJlc291cmNlcxgKIAEoCzITLmhvZGVpLnYxLlJlc291cmNlcxIzCgtjb25zdHJhaW50cxgLIAMoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCCLpIBZIBAhBAEjMKC3ByZWZlcmVuY2VzGAwgAygLMhQuaG9kZWkudjEuUHJlZmVyZW5jZUIIukgFkgECEEASJAoIcHJpb3JpdHkYDSABKAVCErpIDxoNGGQonP//////////ARJ+CgZsYWJlbHMYDiADKAsyHS5ob2RlaS52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Qk+6SEyaAUkQQCIycjAYgAEyK15bQS1aYS16MC05XShbQS1aYS16MC05Ll8vLV0qW0EtWmEtejAtOV0pPyQqEXIPGIACMgpeW15ceDAwXSokEmoKC2Fubm90YXRpb25zGA8gAygLMiIuaG9kZWkudjEuSm9iU3BlYy5Bbm5vdGF0aW9uc0VudHJ5QjG6SC6aASsQQCITchEQARiAAjIKXlteXHgwMF0qJCoSchAogIABMgpeW15ceDAwXSokEhwKBHRhZ3MYECABKAsyDi5ob2RlaS52MS5UYWdzEiQKCHRpbWVvdXRzGBEgASgLMhIuaG9kZWkudjEuVGltZW91dHMSKwoMcmV0cnlfcG9saWN5GBIgASgLMhUuaG9kZWkudjEuUmV0cnlQb2xpY3kSKgoLY29uY3VycmVuY3kYEyABKAsyFS5ob2RlaS52MS5Db25jdXJyZW5jeRIuCgpub3RfYmVmb3JlGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoGYnVkZ2V0GBYgASgLMhAuaG9kZWkudjEuQnVkZ2V0EiYKCXJldGVudGlvbhgXIAEoCzITLmhvZGVpLnYxLlJldGVudGlvbhIXCg9rZWVwX2JhY2tncm91bmQYGCABKAgSJwoKbG9nX3BvbGljeRgZIAEoCzITLmhvZGVpLnYxLkxvZ1BvbGljeRImCglpc29sYXRpb24YGiABKAsyEy5ob2RlaS52MS5Jc29sYXRpb24aKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgR3b3JrEgW6SAIIASI4CgdDb21tYW5kEi0KBGFyZ3YYASADKAlCH7pIHJIBGQgBEIAgIhJyECiAgAgyCl5bXlx4MDBdKiQiqwEKBlNjcmlwdBIoCgdjb250ZW50GAEgASgJQhe6SBRyEhABKICAQDIKXlteXHgwMF0qJBIpCgtpbnRlcnByZXRlchgCIAEoCUIUukgRcg8ogCAyCl5bXlx4MDBdKiQSKwoEYXJncxgDIAMoCUIdukgakgEXEIAgIhJyECiAgAgyCl5bXlx4MDBdKiQSHwoXd2l0aG91dF9zYWZldHlfcHJlYW1ibGUYBCABKAgiPwoJQ29udGFpbmVyEhkKBWltYWdlGAEgASgJQgq6SAdyBRABGIAIEhcKBGFyZ3YYAiADKAlCCbpIBpIBAxCAICJhCglJbnB1dEZpbGUSJAoEcGF0aBgBIAEoCUIWukgTchEQASiAIDIKXlteXHgwMF0qJBIaCgdjb250ZW50GAIgASgMQgm6SAZ6BBiAgEASEgoKZXhlY3V0YWJsZRgDIAEoCCJTCglTZWNyZXRSZWYSGAoEbmFtZRgBIAEoCUIKukgHcgUQARiAAhIsCgRmb3JtGAIgASgOMhQuaG9kZWkudjEuU2VjcmV0Rm9ybUIIukgFggECEAEi0QEKCVJlc291cmNlcxIdCgpjcHVfbWlsbGlzGAEgASgNQgm6SAYqBBiAwD4SJAoMbWVtb3J5X2J5dGVzGAIgASgEQg66SAsyCRiAgICAgICAAhIiCgpkaXNrX2J5dGVzGAMgASgEQg66SAsyCRiAgICAgICAAhIbCglncHVfY291bnQYBCABKA1CCLpIBSoDGIAIEhsKCWdwdV9tb2RlbBgFIAEoCUIIukgFcgMYgAESIQoEYXJjaBgGIAEoCUITukgQcg5SAFIDeDY0UgVhcm02NCKEAQoKQ29uc3RyYWludBIZCgVsYWJlbBgBIAEoCUIKukgHcgUQARiAARI6CghvcGVyYXRvchgCIAEoDjIcLmhvZGVpLnYxLkNvbnN0cmFpbnRPcGVyYXRvckIKukgHggEEEAEgABIfCgZ2YWx1ZXMYAyADKAlCD7pIDJIBCRBAIgVyAxiAAiJiCgpQcmVmZXJlbmNlEjAKCmNvbnN0cmFpbnQYASABKAsyFC5ob2RlaS52MS5Db25zdHJhaW50Qga6SAPIAQESIgoGd2VpZ2h0GAIgASgFQhK6SA8aDRhkKJz//////////wEiWAoEVGFncxIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxiAARIWCgR0ZWFtGAIgASgJQgi6SAVyAxiAARIdCgtjb3N0X2NlbnRyZRgDIAEoCUIIukgFcgMYgAEivwEKCFRpbWVvdXRzEj0KBXF1ZXVlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiA54QPMgQQwIQ9EjsKA3J1bhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgUIgOeEDzIEEMCEPRI3CgVncmFjZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyACLjAQoLUmV0cnlQb2xpY3kSHQoMbWF4X2F0dGVtcHRzGAEgASgNQge6SAQqAhhkEj0KCmJhc2VfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEjwKCW1heF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASOAoHcmVhc29ucxgEIAMoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CEbpIDpIBCxAgIgeCAQQQASAAIjUKC0NvbmN1cnJlbmN5EhcKA2tleRgBIAEoCUIKukgHcgUQARiAAhINCgVsaW1pdBgCIAEoDSI3CgZCdWRnZXQSGQoIY3VycmVuY3kYASABKAlCB7pIBHICGAMSEgoKbWF4X21pY3JvcxgCIAEoBCJRCglMb2dQb2xpY3kSEQoJbWF4X2J5dGVzGAEgASgEEjEKCG92ZXJmbG93GAIgASgOMhUuaG9kZWkudjEuTG9nT3ZlcmZsb3dCCLpIBYIBAhABIjIKCUlzb2xhdGlvbhIUCgxwcml2YXRlX2hvbWUYASABKAgSDwoHc2FuZGJveBgCIAEoCCJ6CgVVc2FnZRIrCghjcHVfdGltZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFwZWFrX21lbW9yeV9ieXRlcxgCIAEoBBISCgpyZWFkX2J5dGVzGAMgASgEEhUKDXdyaXR0ZW5fYnl0ZXMYBCABKAQiXAoJUmV0ZW50aW9uEicKBGxvZ3MYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDam9iGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpUBCgdPdXRjb21lEjAKBnJlYXNvbhgBIAEoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CCrpIB4IBBBABIAASFgoJZXhpdF9jb2RlGAIgASgFSACIAQESFwoGc2lnbmFsGAMgASgJQge6SARyAhggEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDKIAgQgwKCl9leGl0X2NvZGUi/QMKA0pvYhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIhCgVzdGF0ZRgEIAEoDjISLmhvZGVpLnYxLkpvYlN0YXRlEg8KB3ZlcnNpb24YBSABKAQSDwoHYXR0ZW1wdBgGIAEoDRIQCghwcmlvcml0eRgHIAEoBRIpCgZsYWJlbHMYCCADKAsyGS5ob2RlaS52MS5Kb2IuTGFiZWxzRW50cnkSLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoTY2FuY2VsX3JlcXVlc3RlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgOIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLUAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKA0SJQoFc3RhdGUYAiABKA4yFi5ob2RlaS52MS5BdHRlbXB0U3RhdGUSEQoJd29ya2VyX2lkGAMgASgJEi8KC2Fzc2lnbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgHIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUSEQoJbG9nX2J5dGVzGAggASgEEhYKDnByb2Nlc3Nlc19sZWZ0GAkgASgNEh4KBXVzYWdlGAogASgLMg8uaG9kZWkudjEuVXNhZ2UqVAoKU2VjcmV0Rm9ybRIbChdTRUNSRVRfRk9STV9VTlNQRUNJRklFRBAAEhMKD1NFQ1JFVF9GT1JNX0VOVhABEhQKEFNFQ1JFVF9GT1JNX0ZJTEUQAiqFAgoSQ29uc3RyYWludE9wZXJhdG9yEiMKH0NPTlNUUkFJTlRfT1BFUkFUT1JfVU5TUEVDSUZJRUQQABIaChZDT05TVFJBSU5UX09QRVJBVE9SX0VREAESGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9ORRACEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfR1QQAxIaChZDT05TVFJBSU5UX09QRVJBVE9SX0xUEAQSGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9JThAFEh4KGkNPTlNUUkFJTlRfT1BFUkFUT1JfTk9UX0lOEAYSHgoaQ09OU1RSQUlOVF9PUEVSQVRPUl9FWElTVFMQBypaCgtMb2dPdmVyZmxvdxIcChhMT0dfT1ZFUkZMT1dfVU5TUEVDSUZJRUQQABIVChFMT0dfT1ZFUkZMT1dfRFJPUBABEhYKEkxPR19PVkVSRkxPV19CTE9DSxACKswBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfUEVORElORxABEhYKEkpPQl9TVEFURV9BU1NJR05FRBACEhUKEUpPQl9TVEFURV9SVU5OSU5HEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAHKu0BCgxBdHRlbXB0U3RhdGUSHQoZQVRURU1QVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFUVEVNUFRfU1RBVEVfQVNTSUdORUQQARIZChVBVFRFTVBUX1NUQVRFX1JVTk5JTkcQAhIbChdBVFRFTVBUX1NUQVRFX1NVQ0NFRURFRBADEhgKFEFUVEVNUFRfU1RBVEVfRkFJTEVEEAQSGwoXQVRURU1QVF9TVEFURV9DQU5DRUxMRUQQBRIbChdBVFRFTVBUX1NUQVRFX1RJTUVEX09VVBAGEhYKEkFUVEVNUFRfU1RBVEVfTE9TVBAHKokFCgpFeGl0UmVhc29uEhsKF0VYSVRfUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVRVhJVF9SRUFTT05fQ09NUExFVEVEEAESHQoZRVhJVF9SRUFTT05fTk9OX1pFUk9fRVhJVBACEhYKEkVYSVRfUkVBU09OX1NJR05BTBADEhoKFkVYSVRfUkVBU09OX09PTV9LSUxMRUQQBBIbChdFWElUX1JFQVNPTl9SVU5fVElNRU9VVBAFEh0KGUVYSVRfUkVBU09OX1FVRVVFX1RJTUVPVVQQBhIcChhFWElUX1JFQVNPTl9DQU5DRUxMRURfQlkQBxIbChdFWElUX1JFQVNPTl9XT1JLRVJfTE9TVBAIEiIKHkVYSVRfUkVBU09OX1BST1ZJREVSX1JFQ0xBSU1FRBAJEiEKHUVYSVRfUkVBU09OX0lNQUdFX1BVTExfRkFJTEVEEAoSIQodRVhJVF9SRUFTT05fQ09NTUFORF9OT1RfRk9VTkQQCxIhCh1FWElUX1JFQVNPTl9QRVJNSVNTSU9OX0RFTklFRBAMEhwKGEVYSVRfUkVBU09OX1NQQVdOX0ZBSUxFRBANEiIKHkVYSVRfUkVBU09OX1NFQ1JFVF9VTkFWQUlMQUJMRRAOEhwKGEVYSVRfUkVBU09OX0lOUFVUX0ZBSUxFRBAPEh0KGUVYSVRfUkVBU09OX09VVFBVVF9GQUlMRUQQEBIZChVFWElUX1JFQVNPTl9ESVNLX0ZVTEwQERIaChZFWElUX1JFQVNPTl9VTktJTExBQkxFEBISHAoYRVhJVF9SRUFTT05fSU5WQUxJRF9TUEVDEBMSGAoURVhJVF9SRUFTT05fSU5URVJOQUwQFGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run and under which terms. Immutable once the job exists. At most 1 MiB encoded.
@@ -178,6 +178,23 @@ export type JobSpec = Message<"hodei.v1.JobSpec"> & {
    * @generated from field: hodei.v1.Retention retention = 23;
    */
   retention?: Retention | undefined;
+
+  /**
+   * Processes that outlive the command are left alone and reported; else they are ended.
+   *
+   * @generated from field: bool keep_background = 24;
+   */
+  keepBackground: boolean;
+
+  /**
+   * @generated from field: hodei.v1.LogPolicy log_policy = 25;
+   */
+  logPolicy?: LogPolicy | undefined;
+
+  /**
+   * @generated from field: hodei.v1.Isolation isolation = 26;
+   */
+  isolation?: Isolation | undefined;
 };
 
 /**
@@ -578,6 +595,100 @@ export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
   messageDesc(file_hodei_v1_job, 13);
 
 /**
+ * How much log an attempt may write, and what happens when it writes faster than it is stored.
+ *
+ * @generated from message hodei.v1.LogPolicy
+ */
+export type LogPolicy = Message<"hodei.v1.LogPolicy"> & {
+  /**
+   * Bytes of one attempt, both streams; what is beyond is left out and a mark says so. 0: the pool's limit.
+   *
+   * @generated from field: uint64 max_bytes = 1;
+   */
+  maxBytes: bigint;
+
+  /**
+   * When the worker's spool is full. Default: drop.
+   *
+   * @generated from field: hodei.v1.LogOverflow overflow = 2;
+   */
+  overflow: LogOverflow;
+};
+
+/**
+ * Describes the message hodei.v1.LogPolicy.
+ * Use `create(LogPolicySchema)` to create a new message.
+ */
+export const LogPolicySchema: GenMessage<LogPolicy> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job, 14);
+
+/**
+ * What an attempt shares with its worker's machine.
+ *
+ * @generated from message hodei.v1.Isolation
+ */
+export type Isolation = Message<"hodei.v1.Isolation"> & {
+  /**
+   * HOME is a folder of the attempt, removed with it.
+   *
+   * @generated from field: bool private_home = 1;
+   */
+  privateHome: boolean;
+
+  /**
+   * Runs in a sandbox: read-only system, own /tmp, no other processes in sight. The worker needs bubblewrap.
+   *
+   * @generated from field: bool sandbox = 2;
+   */
+  sandbox: boolean;
+};
+
+/**
+ * Describes the message hodei.v1.Isolation.
+ * Use `create(IsolationSchema)` to create a new message.
+ */
+export const IsolationSchema: GenMessage<Isolation> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job, 15);
+
+/**
+ * What an attempt used, all of its processes together.
+ *
+ * @generated from message hodei.v1.Usage
+ */
+export type Usage = Message<"hodei.v1.Usage"> & {
+  /**
+   * User and system time.
+   *
+   * @generated from field: google.protobuf.Duration cpu_time = 1;
+   */
+  cpuTime?: Duration | undefined;
+
+  /**
+   * @generated from field: uint64 peak_memory_bytes = 2;
+   */
+  peakMemoryBytes: bigint;
+
+  /**
+   * Read from and written to storage.
+   *
+   * @generated from field: uint64 read_bytes = 3;
+   */
+  readBytes: bigint;
+
+  /**
+   * @generated from field: uint64 written_bytes = 4;
+   */
+  writtenBytes: bigint;
+};
+
+/**
+ * Describes the message hodei.v1.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job, 16);
+
+/**
  * @generated from message hodei.v1.Retention
  */
 export type Retention = Message<"hodei.v1.Retention"> & {
@@ -597,7 +708,7 @@ export type Retention = Message<"hodei.v1.Retention"> & {
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 14);
+  messageDesc(file_hodei_v1_job, 17);
 
 /**
  * How an attempt or a job ended.
@@ -637,7 +748,7 @@ export type Outcome = Message<"hodei.v1.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 15);
+  messageDesc(file_hodei_v1_job, 18);
 
 /**
  * A job as it stands.
@@ -731,7 +842,7 @@ export type Job = Message<"hodei.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 16);
+  messageDesc(file_hodei_v1_job, 19);
 
 /**
  * One try of a job on one worker.
@@ -787,6 +898,13 @@ export type Attempt = Message<"hodei.v1.Attempt"> & {
    * @generated from field: uint32 processes_left = 9;
    */
   processesLeft: number;
+
+  /**
+   * Unset while it runs, and where the worker could not measure it.
+   *
+   * @generated from field: hodei.v1.Usage usage = 10;
+   */
+  usage?: Usage | undefined;
 };
 
 /**
@@ -794,7 +912,7 @@ export type Attempt = Message<"hodei.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 17);
+  messageDesc(file_hodei_v1_job, 20);
 
 /**
  * How an attempt receives a secret.
@@ -892,6 +1010,43 @@ export const ConstraintOperatorSchema: GenEnum<ConstraintOperator> = /*@__PURE__
   enumDesc(file_hodei_v1_job, 1);
 
 /**
+ * @generated from enum hodei.v1.LogOverflow
+ */
+export const LogOverflow = {
+  /**
+   * Means `LOG_OVERFLOW_DROP`.
+   *
+   * @generated from enum value: LOG_OVERFLOW_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Output is left out, with a gap of known size in its place.
+   *
+   * @generated from enum value: LOG_OVERFLOW_DROP = 1;
+   */
+  DROP: 1,
+
+  /**
+   * The command waits.
+   *
+   * @generated from enum value: LOG_OVERFLOW_BLOCK = 2;
+   */
+  BLOCK: 2,
+} as const;
+
+/**
+ * @generated from enum hodei.v1.LogOverflow
+ */
+export type LogOverflow = (typeof LogOverflow)[keyof typeof LogOverflow] | UnknownEnum;
+
+/**
+ * Describes the enum hodei.v1.LogOverflow.
+ */
+export const LogOverflowSchema: GenEnum<LogOverflow> = /*@__PURE__*/
+  enumDesc(file_hodei_v1_job, 2);
+
+/**
  * Life cycle of a job; `docs/states.md` has the transitions.
  *
  * @generated from enum hodei.v1.JobState
@@ -949,7 +1104,7 @@ export type JobState = (typeof JobState)[keyof typeof JobState] | UnknownEnum;
  * Describes the enum hodei.v1.JobState.
  */
 export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 2);
+  enumDesc(file_hodei_v1_job, 3);
 
 /**
  * Life cycle of one attempt.
@@ -1011,7 +1166,7 @@ export type AttemptState = (typeof AttemptState)[keyof typeof AttemptState] | Un
  * Describes the enum hodei.v1.AttemptState.
  */
 export const AttemptStateSchema: GenEnum<AttemptState> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 3);
+  enumDesc(file_hodei_v1_job, 4);
 
 /**
  * Why an attempt or a job ended as it did. Severity, retryability and advice stand in `docs/exit-reasons.md`.
@@ -1136,5 +1291,5 @@ export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason] | UnknownE
  * Describes the enum hodei.v1.ExitReason.
  */
 export const ExitReasonSchema: GenEnum<ExitReason> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 4);
+  enumDesc(file_hodei_v1_job, 5);
 

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/log_service.proto.
  */
 export const file_hodei_v1_log_service: GenFile = /*@__PURE__*/
-  fileDesc("Chpob2RlaS92MS9sb2dfc2VydmljZS5wcm90bxIIaG9kZWkudjEiigEKCExvZ0NodW5rEiMKBnN0cmVhbRgBIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbRIOCgZvZmZzZXQYAiABKAQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZGF0YRgEIAEoDBIRCglnYXBfYnl0ZXMYBSABKAQimQEKDkdldExvZ3NSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQESDwoHYXR0ZW1wdBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSHQoJbWF4X2J5dGVzGAQgASgNQgq6SAcqBRiAgIACEi0KBnN0cmVhbRgFIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbUIIukgFggECEAEibQoPR2V0TG9nc1Jlc3BvbnNlEg8KB2F0dGVtcHQYASABKA0SIgoGY2h1bmtzGAIgAygLMhIuaG9kZWkudjEuTG9nQ2h1bmsSEwoLbmV4dF9vZmZzZXQYAyABKAQSEAoIY29tcGxldGUYBCABKAgivgEKD1RhaWxMb2dzUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBEg8KB2F0dGVtcHQYAiABKA0SDgoGb2Zmc2V0GAMgASgEEi0KBnN0cmVhbRgEIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbUIIukgFggECEAESIgoKdGFpbF9saW5lcxgFIAEoDUIJukgGKgQYoI0GSACIAQESDgoGZm9sbG93GAYgASgIQg0KC190YWlsX2xpbmVzIkcKEFRhaWxMb2dzUmVzcG9uc2USDwoHYXR0ZW1wdBgBIAEoDRIiCgZjaHVua3MYAiADKAsyEi5ob2RlaS52MS5Mb2dDaHVuaypVCglMb2dTdHJlYW0SGgoWTE9HX1NUUkVBTV9VTlNQRUNJRklFRBAAEhUKEUxPR19TVFJFQU1fU1RET1VUEAESFQoRTE9HX1NUUkVBTV9TVERFUlIQAjKWAQoKTG9nU2VydmljZRJDCgdHZXRMb2dzEhguaG9kZWkudjEuR2V0TG9nc1JlcXVlc3QaGS5ob2RlaS52MS5HZXRMb2dzUmVzcG9uc2UiA5ACARJDCghUYWlsTG9ncxIZLmhvZGVpLnYxLlRhaWxMb2dzUmVxdWVzdBoaLmhvZGVpLnYxLlRhaWxMb2dzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpob2RlaS92MS9sb2dfc2VydmljZS5wcm90bxIIaG9kZWkudjEiqQEKCExvZ0NodW5rEiMKBnN0cmVhbRgBIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbRIOCgZvZmZzZXQYAiABKAQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZGF0YRgEIAEoDBIRCglnYXBfYnl0ZXMYBSABKAQSHQoDZ2FwGAYgASgOMhAuaG9kZWkudjEuTG9nR2FwIpkBCg5HZXRMb2dzUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBEg8KB2F0dGVtcHQYAiABKA0SDgoGb2Zmc2V0GAMgASgEEh0KCW1heF9ieXRlcxgEIAEoDUIKukgHKgUYgICAAhItCgZzdHJlYW0YBSABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCLpIBYIBAhABIm0KD0dldExvZ3NSZXNwb25zZRIPCgdhdHRlbXB0GAEgASgNEiIKBmNodW5rcxgCIAMoCzISLmhvZGVpLnYxLkxvZ0NodW5rEhMKC25leHRfb2Zmc2V0GAMgASgEEhAKCGNvbXBsZXRlGAQgASgIIs0BCg9UYWlsTG9nc1JlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABARIPCgdhdHRlbXB0GAIgASgNEg4KBm9mZnNldBgDIAEoBBItCgZzdHJlYW0YBCABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCLpIBYIBAhABEiIKCnRhaWxfbGluZXMYBSABKA1CCbpIBioEGKCNBkgAiAEBEg4KBmZvbGxvdxgGIAEoCBINCgVsb3NzeRgHIAEoCEINCgtfdGFpbF9saW5lcyJHChBUYWlsTG9nc1Jlc3BvbnNlEg8KB2F0dGVtcHQYASABKA0SIgoGY2h1bmtzGAIgAygLMhIuaG9kZWkudjEuTG9nQ2h1bmsqVQoJTG9nU3RyZWFtEhoKFkxPR19TVFJFQU1fVU5TUEVDSUZJRUQQABIVChFMT0dfU1RSRUFNX1NURE9VVBABEhUKEUxPR19TVFJFQU1fU1RERVJSEAIqXgoGTG9nR2FwEhcKE0xPR19HQVBfVU5TUEVDSUZJRUQQABITCg9MT0dfR0FQX0RST1BQRUQQARIRCg1MT0dfR0FQX0xJTUlUEAISEwoPTE9HX0dBUF9TS0lQUEVEEAMylgEKCkxvZ1NlcnZpY2USQwoHR2V0TG9ncxIYLmhvZGVpLnYxLkdldExvZ3NSZXF1ZXN0GhkuaG9kZWkudjEuR2V0TG9nc1Jlc3BvbnNlIgOQAgESQwoIVGFpbExvZ3MSGS5ob2RlaS52MS5UYWlsTG9nc1JlcXVlc3QaGi5ob2RlaS52MS5UYWlsTG9nc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message hodei.v1.LogChunk
@@ -49,6 +49,13 @@ export type LogChunk = Message<"hodei.v1.LogChunk"> & {
    * @generated from field: uint64 gap_bytes = 5;
    */
   gapBytes: bigint;
+
+  /**
+   * Why they are missing; set with `gap_bytes`.
+   *
+   * @generated from field: hodei.v1.LogGap gap = 6;
+   */
+  gap: LogGap;
 };
 
 /**
@@ -180,6 +187,13 @@ export type TailLogsRequest = Message<"hodei.v1.TailLogsRequest"> & {
    * @generated from field: bool follow = 6;
    */
   follow: boolean;
+
+  /**
+   * Live reading that may skip: a reader that falls far behind gets a gap `LOG_GAP_SKIPPED` and goes on near the end.
+   *
+   * @generated from field: bool lossy = 7;
+   */
+  lossy: boolean;
 };
 
 /**
@@ -241,6 +255,52 @@ export type LogStream = (typeof LogStream)[keyof typeof LogStream] | UnknownEnum
  */
 export const LogStreamSchema: GenEnum<LogStream> = /*@__PURE__*/
   enumDesc(file_hodei_v1_log_service, 0);
+
+/**
+ * Why bytes of a log are missing.
+ *
+ * @generated from enum hodei.v1.LogGap
+ */
+export const LogGap = {
+  /**
+   * @generated from enum value: LOG_GAP_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The worker's spool was full.
+   *
+   * @generated from enum value: LOG_GAP_DROPPED = 1;
+   */
+  DROPPED: 1,
+
+  /**
+   * The attempt reached its limit; nothing follows.
+   *
+   * @generated from enum value: LOG_GAP_LIMIT = 2;
+   */
+  LIMIT: 2,
+
+  /**
+   * The reader was too slow for a live tail; GetLogs has them.
+   *
+   * @generated from enum value: LOG_GAP_SKIPPED = 3;
+   */
+  SKIPPED: 3,
+} as const;
+
+/**
+ * Why bytes of a log are missing.
+ *
+ * @generated from enum hodei.v1.LogGap
+ */
+export type LogGap = (typeof LogGap)[keyof typeof LogGap] | UnknownEnum;
+
+/**
+ * Describes the enum hodei.v1.LogGap.
+ */
+export const LogGapSchema: GenEnum<LogGap> = /*@__PURE__*/
+  enumDesc(file_hodei_v1_log_service, 1);
 
 /**
  * What attempts wrote. The log of one attempt is one sequence of bytes, both streams in the order in

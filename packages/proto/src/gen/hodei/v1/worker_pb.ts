@@ -5,15 +5,15 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file hodei/v1/worker.proto.
  */
 export const file_hodei_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChVob2RlaS92MS93b3JrZXIucHJvdG8SCGhvZGVpLnYxIlMKCENhcGFjaXR5Eh0KCmNwdV9taWxsaXMYASABKA1CCbpIBioEGIDAPhIUCgxtZW1vcnlfYnl0ZXMYAiABKAQSEgoKZGlza19ieXRlcxgDIAEoBCLQAwoGV29ya2VyEgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIkCgVzdGF0ZRgDIAEoDjIVLmhvZGVpLnYxLldvcmtlclN0YXRlEgwKBHBvb2wYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSEAoIaG9zdG5hbWUYBiABKAkSDAoEYXJjaBgHIAEoCRIPCgd2ZXJzaW9uGAggASgJEiwKBmxhYmVscxgJIAMoCzIcLmhvZGVpLnYxLldvcmtlci5MYWJlbHNFbnRyeRIkCghjYXBhY2l0eRgKIAEoCzISLmhvZGVpLnYxLkNhcGFjaXR5EhgKEHJ1bm5pbmdfYXR0ZW1wdHMYCyABKA0SLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29ubmVjdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10ZXJtaW5hdGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKuUBCgtXb3JrZXJTdGF0ZRIcChhXT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIdChlXT1JLRVJfU1RBVEVfUFJPVklTSU9OSU5HEAESGwoXV09SS0VSX1NUQVRFX0NPTk5FQ1RJTkcQAhIWChJXT1JLRVJfU1RBVEVfUkVBRFkQAxIVChFXT1JLRVJfU1RBVEVfQlVTWRAEEhkKFVdPUktFUl9TVEFURV9EUkFJTklORxAFEhsKF1dPUktFUl9TVEFURV9URVJNSU5BVEVEEAYSFQoRV09SS0VSX1NUQVRFX0xPU1QQB2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChVob2RlaS92MS93b3JrZXIucHJvdG8SCGhvZGVpLnYxIlMKCENhcGFjaXR5Eh0KCmNwdV9taWxsaXMYASABKA1CCbpIBioEGIDAPhIUCgxtZW1vcnlfYnl0ZXMYAiABKAQSEgoKZGlza19ieXRlcxgDIAEoBCJNCglEaXNrVXNhZ2USFwoFbW91bnQYASABKAlCCLpIBXIDKIAgEhMKC3RvdGFsX2J5dGVzGAIgASgEEhIKCmZyZWVfYnl0ZXMYAyABKAQitwIKDVdvcmtlck1ldHJpY3MSLwoLcmVwb3J0ZWRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2NwdV91dGlsaXphdGlvbhgCIAEoARIMCgRsb2FkGAMgAygBEh4KFm1lbW9yeV9hdmFpbGFibGVfYnl0ZXMYBCABKAQSIgoFZGlza3MYBSADKAsyEy5ob2RlaS52MS5EaXNrVXNhZ2USHgoWbmV0d29ya19yZWNlaXZlZF9ieXRlcxgGIAEoBBIaChJuZXR3b3JrX3NlbnRfYnl0ZXMYByABKAQSGQoRZHJvcHBlZF9sb2dfYnl0ZXMYCCABKAQSMwoQZXZlbnRfbG9vcF9kZWxheRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiL6AwoGV29ya2VyEgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIkCgVzdGF0ZRgDIAEoDjIVLmhvZGVpLnYxLldvcmtlclN0YXRlEgwKBHBvb2wYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSEAoIaG9zdG5hbWUYBiABKAkSDAoEYXJjaBgHIAEoCRIPCgd2ZXJzaW9uGAggASgJEiwKBmxhYmVscxgJIAMoCzIcLmhvZGVpLnYxLldvcmtlci5MYWJlbHNFbnRyeRIkCghjYXBhY2l0eRgKIAEoCzISLmhvZGVpLnYxLkNhcGFjaXR5EhgKEHJ1bm5pbmdfYXR0ZW1wdHMYCyABKA0SLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29ubmVjdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10ZXJtaW5hdGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgdtZXRyaWNzGA8gASgLMhcuaG9kZWkudjEuV29ya2VyTWV0cmljcxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKuUBCgtXb3JrZXJTdGF0ZRIcChhXT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIdChlXT1JLRVJfU1RBVEVfUFJPVklTSU9OSU5HEAESGwoXV09SS0VSX1NUQVRFX0NPTk5FQ1RJTkcQAhIWChJXT1JLRVJfU1RBVEVfUkVBRFkQAxIVChFXT1JLRVJfU1RBVEVfQlVTWRAEEhkKFVdPUktFUl9TVEFURV9EUkFJTklORxAFEhsKF1dPUktFUl9TVEFURV9URVJNSU5BVEVEEAYSFQoRV09SS0VSX1NUQVRFX0xPU1QQB2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a worker can hold.
@@ -34,7 +34,7 @@ export type Capacity = Message<"hodei.v1.Capacity"> & {
   memoryBytes: bigint;
 
   /**
-   * Free space where attempts live.
+   * Free space where attempts live, beyond what the worker keeps in reserve. 0: no attempt is placed here.
    *
    * @generated from field: uint64 disk_bytes = 3;
    */
@@ -47,6 +47,106 @@ export type Capacity = Message<"hodei.v1.Capacity"> & {
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
   messageDesc(file_hodei_v1_worker, 0);
+
+/**
+ * One mounted file system.
+ *
+ * @generated from message hodei.v1.DiskUsage
+ */
+export type DiskUsage = Message<"hodei.v1.DiskUsage"> & {
+  /**
+   * @generated from field: string mount = 1;
+   */
+  mount: string;
+
+  /**
+   * @generated from field: uint64 total_bytes = 2;
+   */
+  totalBytes: bigint;
+
+  /**
+   * @generated from field: uint64 free_bytes = 3;
+   */
+  freeBytes: bigint;
+};
+
+/**
+ * Describes the message hodei.v1.DiskUsage.
+ * Use `create(DiskUsageSchema)` to create a new message.
+ */
+export const DiskUsageSchema: GenMessage<DiskUsage> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_worker, 1);
+
+/**
+ * What a worker last measured of its machine.
+ *
+ * @generated from message hodei.v1.WorkerMetrics
+ */
+export type WorkerMetrics = Message<"hodei.v1.WorkerMetrics"> & {
+  /**
+   * When the heartbeat that told it arrived.
+   *
+   * @generated from field: google.protobuf.Timestamp reported_at = 1;
+   */
+  reportedAt?: Timestamp | undefined;
+
+  /**
+   * Share of all cores in use, 0 to 1.
+   *
+   * @generated from field: double cpu_utilization = 2;
+   */
+  cpuUtilization: number;
+
+  /**
+   * Averages over 1, 5 and 15 minutes.
+   *
+   * @generated from field: repeated double load = 3;
+   */
+  load: number[];
+
+  /**
+   * @generated from field: uint64 memory_available_bytes = 4;
+   */
+  memoryAvailableBytes: bigint;
+
+  /**
+   * @generated from field: repeated hodei.v1.DiskUsage disks = 5;
+   */
+  disks: DiskUsage[];
+
+  /**
+   * Since the machine started.
+   *
+   * @generated from field: uint64 network_received_bytes = 6;
+   */
+  networkReceivedBytes: bigint;
+
+  /**
+   * @generated from field: uint64 network_sent_bytes = 7;
+   */
+  networkSentBytes: bigint;
+
+  /**
+   * Log bytes that the worker process has left out because its spool was full.
+   *
+   * @generated from field: uint64 dropped_log_bytes = 8;
+   */
+  droppedLogBytes: bigint;
+
+  /**
+   * 99th percentile of how late the worker's event loop was between its last two heartbeats.
+   *
+   * @generated from field: google.protobuf.Duration event_loop_delay = 9;
+   */
+  eventLoopDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.WorkerMetrics.
+ * Use `create(WorkerMetricsSchema)` to create a new message.
+ */
+export const WorkerMetricsSchema: GenMessage<WorkerMetrics> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_worker, 2);
 
 /**
  * @generated from message hodei.v1.Worker
@@ -102,6 +202,8 @@ export type Worker = Message<"hodei.v1.Worker"> & {
   labels: { [key: string]: string };
 
   /**
+   * As the worker last said it.
+   *
    * @generated from field: hodei.v1.Capacity capacity = 10;
    */
   capacity?: Capacity | undefined;
@@ -125,6 +227,13 @@ export type Worker = Message<"hodei.v1.Worker"> & {
    * @generated from field: google.protobuf.Timestamp terminated_at = 14;
    */
   terminatedAt?: Timestamp | undefined;
+
+  /**
+   * Unset before the first measurement, and when the replica that answers does not hold the worker's session.
+   *
+   * @generated from field: hodei.v1.WorkerMetrics metrics = 15;
+   */
+  metrics?: WorkerMetrics | undefined;
 };
 
 /**
@@ -132,7 +241,7 @@ export type Worker = Message<"hodei.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker, 1);
+  messageDesc(file_hodei_v1_worker, 3);
 
 /**
  * @generated from enum hodei.v1.WorkerState

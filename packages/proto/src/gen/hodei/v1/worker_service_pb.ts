@@ -2,24 +2,24 @@
 // @generated from file hodei/v1/worker_service.proto (package hodei.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { JobSpec, Outcome } from "./job_pb.ts";
+import type { JobSpec, Outcome, Usage } from "./job_pb.ts";
 import { file_hodei_v1_job } from "./job_pb.ts";
-import type { LogStream } from "./log_service_pb.ts";
+import type { LogGap, LogStream } from "./log_service_pb.ts";
 import { file_hodei_v1_log_service } from "./log_service_pb.ts";
-import type { Capacity } from "./worker_pb.ts";
+import type { Capacity, DiskUsage } from "./worker_pb.ts";
 import { file_hodei_v1_worker } from "./worker_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file hodei/v1/worker_service.proto.
  */
 export const file_hodei_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ob2RlaS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIaG9kZWkudjEiWgoPUmVnaXN0ZXJSZXF1ZXN0Eh4KCmpvaW5fdG9rZW4YASABKAlCCrpIB3IFEBAYgAQSJwoTY2VydGlmaWNhdGVfcmVxdWVzdBgCIAEoDEIKukgHegUQARiAQCJwChBSZWdpc3RlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoOU2Vzc2lvblJlcXVlc3QSIAoFaGVsbG8YASABKAsyDy5ob2RlaS52MS5IZWxsb0gAEigKCWhlYXJ0YmVhdBgCIAEoCzITLmhvZGVpLnYxLkhlYXJ0YmVhdEgAEjMKD2F0dGVtcHRfc3RhcnRlZBgDIAEoCzIYLmhvZGVpLnYxLkF0dGVtcHRTdGFydGVkSAASMwoPYXR0ZW1wdF9yZWZ1c2VkGAQgASgLMhguaG9kZWkudjEuQXR0ZW1wdFJlZnVzZWRIABInCglsb2dfYmF0Y2gYBSABKAsyEi5ob2RlaS52MS5Mb2dCYXRjaEgAEjUKEGF0dGVtcHRfZmluaXNoZWQYBiABKAsyGS5ob2RlaS52MS5BdHRlbXB0RmluaXNoZWRIABIpCgpnb2luZ19hd2F5GAcgASgLMhMuaG9kZWkudjEuR29pbmdBd2F5SABCEAoHbWVzc2FnZRIFukgCCAEiyAIKD1Nlc3Npb25SZXNwb25zZRIkCgd3ZWxjb21lGAEgASgLMhEuaG9kZWkudjEuV2VsY29tZUgAEioKCmFzc2lnbm1lbnQYAiABKAsyFC5ob2RlaS52MS5Bc3NpZ25tZW50SAASMQoOY2FuY2VsX2F0dGVtcHQYAyABKAsyFy5ob2RlaS52MS5DYW5jZWxBdHRlbXB0SAASMwoPYWJhbmRvbl9hdHRlbXB0GAQgASgLMhguaG9kZWkudjEuQWJhbmRvbkF0dGVtcHRIABIjCgdsb2dfYWNrGAUgASgLMhAuaG9kZWkudjEuTG9nQWNrSAASKQoKcmVzdWx0X2FjaxgGIAEoCzITLmhvZGVpLnYxLlJlc3VsdEFja0gAEiAKBWRyYWluGAcgASgLMg8uaG9kZWkudjEuRHJhaW5IAEIJCgdtZXNzYWdlIl8KCkF0dGVtcHRSZWYSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEh0KC2xlYXNlX3Rva2VuGAMgASgJQgi6SAVyA7ABASKbAgoFSGVsbG8SGAoHdmVyc2lvbhgBIAEoCUIHukgEcgIYQBIaCghob3N0bmFtZRgCIAEoCUIIukgFcgMY/wESFQoEYXJjaBgDIAEoCUIHukgEcgIYIBI1CgZsYWJlbHMYBCADKAsyGy5ob2RlaS52MS5IZWxsby5MYWJlbHNFbnRyeUIIukgFmgECEEASLAoIY2FwYWNpdHkYBSABKAsyEi5ob2RlaS52MS5DYXBhY2l0eUIGukgDyAEBEjEKCGF0dGVtcHRzGAYgAygLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIJukgGkgEDEJBOGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEidwoHV2VsY29tZRIRCgl3b3JrZXJfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiIKCGxvZ19hY2tzGAMgAygLMhAuaG9kZWkudjEuTG9nQWNrIoMBCglIZWFydGJlYXQSJAoIY2FwYWNpdHkYASABKAsyEi5ob2RlaS52MS5DYXBhY2l0eRIYChBydW5uaW5nX2F0dGVtcHRzGAIgASgNEhYKBGxvYWQYAyADKAFCCLpIBZIBAhADEh4KFm1lbW9yeV9hdmFpbGFibGVfYnl0ZXMYBCABKAQiUAoKQXNzaWdubWVudBIhCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmEh8KBHNwZWMYAiABKAsyES5ob2RlaS52MS5Kb2JTcGVjIjsKDkF0dGVtcHRTdGFydGVkEikKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWZCBrpIA8gBASJWCg5BdHRlbXB0UmVmdXNlZBIpCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmQga6SAPIAQESGQoHbWVzc2FnZRgCIAEoCUIIukgFcgMogCAikwEKCExvZ0JhdGNoEikKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWZCBrpIA8gBARIOCgZvZmZzZXQYAiABKAQSFwoEZGF0YRgDIAEoDEIJukgGegQYgIBAEjMKCHNlZ21lbnRzGAQgAygLMhQuaG9kZWkudjEuTG9nU2VnbWVudEILukgIkgEFCAEQ6AcidwoKTG9nU2VnbWVudBIvCgZzdHJlYW0YASABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCrpIB4IBBBABIAASDgoGbGVuZ3RoGAIgASgNEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjsKBkxvZ0FjaxIhCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmEg4KBm9mZnNldBgCIAEoBCKTAQoPQXR0ZW1wdEZpbmlzaGVkEikKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWZCBrpIA8gBARIqCgdvdXRjb21lGAIgASgLMhEuaG9kZWkudjEuT3V0Y29tZUIGukgDyAEBEhEKCWxvZ19ieXRlcxgDIAEoBBIWCg5wcm9jZXNzZXNfbGVmdBgEIAEoDSJACglSZXN1bHRBY2sSIQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZhIQCghhY2NlcHRlZBgCIAEoCCIyCg1DYW5jZWxBdHRlbXB0EiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYiMwoOQWJhbmRvbkF0dGVtcHQSIQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZiIHCgVEcmFpbiILCglHb2luZ0F3YXkylgEKDVdvcmtlclNlcnZpY2USQQoIUmVnaXN0ZXISGS5ob2RlaS52MS5SZWdpc3RlclJlcXVlc3QaGi5ob2RlaS52MS5SZWdpc3RlclJlc3BvbnNlEkIKB1Nlc3Npb24SGC5ob2RlaS52MS5TZXNzaW9uUmVxdWVzdBoZLmhvZGVpLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_hodei_v1_job, file_hodei_v1_log_service, file_hodei_v1_worker]);
+  fileDesc("Ch1ob2RlaS92MS93b3JrZXJfc2VydmljZS5wcm90bxIIaG9kZWkudjEiWgoPUmVnaXN0ZXJSZXF1ZXN0Eh4KCmpvaW5fdG9rZW4YASABKAlCCrpIB3IFEBAYgAQSJwoTY2VydGlmaWNhdGVfcmVxdWVzdBgCIAEoDEIKukgHegUQARiAQCJwChBSZWdpc3RlclJlc3BvbnNlEhEKCXdvcmtlcl9pZBgBIAEoCRIZChFjZXJ0aWZpY2F0ZV9jaGFpbhgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLjAgoOU2Vzc2lvblJlcXVlc3QSIAoFaGVsbG8YASABKAsyDy5ob2RlaS52MS5IZWxsb0gAEigKCWhlYXJ0YmVhdBgCIAEoCzITLmhvZGVpLnYxLkhlYXJ0YmVhdEgAEjMKD2F0dGVtcHRfc3RhcnRlZBgDIAEoCzIYLmhvZGVpLnYxLkF0dGVtcHRTdGFydGVkSAASMwoPYXR0ZW1wdF9yZWZ1c2VkGAQgASgLMhguaG9kZWkudjEuQXR0ZW1wdFJlZnVzZWRIABInCglsb2dfYmF0Y2gYBSABKAsyEi5ob2RlaS52MS5Mb2dCYXRjaEgAEjUKEGF0dGVtcHRfZmluaXNoZWQYBiABKAsyGS5ob2RlaS52MS5BdHRlbXB0RmluaXNoZWRIABIpCgpnb2luZ19hd2F5GAcgASgLMhMuaG9kZWkudjEuR29pbmdBd2F5SABCEAoHbWVzc2FnZRIFukgCCAEiyAIKD1Nlc3Npb25SZXNwb25zZRIkCgd3ZWxjb21lGAEgASgLMhEuaG9kZWkudjEuV2VsY29tZUgAEioKCmFzc2lnbm1lbnQYAiABKAsyFC5ob2RlaS52MS5Bc3NpZ25tZW50SAASMQoOY2FuY2VsX2F0dGVtcHQYAyABKAsyFy5ob2RlaS52MS5DYW5jZWxBdHRlbXB0SAASMwoPYWJhbmRvbl9hdHRlbXB0GAQgASgLMhguaG9kZWkudjEuQWJhbmRvbkF0dGVtcHRIABIjCgdsb2dfYWNrGAUgASgLMhAuaG9kZWkudjEuTG9nQWNrSAASKQoKcmVzdWx0X2FjaxgGIAEoCzITLmhvZGVpLnYxLlJlc3VsdEFja0gAEiAKBWRyYWluGAcgASgLMg8uaG9kZWkudjEuRHJhaW5IAEIJCgdtZXNzYWdlIl8KCkF0dGVtcHRSZWYSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEh0KC2xlYXNlX3Rva2VuGAMgASgJQgi6SAVyA7ABASKbAgoFSGVsbG8SGAoHdmVyc2lvbhgBIAEoCUIHukgEcgIYQBIaCghob3N0bmFtZRgCIAEoCUIIukgFcgMY/wESFQoEYXJjaBgDIAEoCUIHukgEcgIYIBI1CgZsYWJlbHMYBCADKAsyGy5ob2RlaS52MS5IZWxsby5MYWJlbHNFbnRyeUIIukgFmgECEEASLAoIY2FwYWNpdHkYBSABKAsyEi5ob2RlaS52MS5DYXBhY2l0eUIGukgDyAEBEjEKCGF0dGVtcHRzGAYgAygLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIJukgGkgEDEJBOGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEidwoHV2VsY29tZRIRCgl3b3JrZXJfaWQYASABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiIKCGxvZ19hY2tzGAMgAygLMhAuaG9kZWkudjEuTG9nQWNrIv4CCglIZWFydGJlYXQSJAoIY2FwYWNpdHkYASABKAsyEi5ob2RlaS52MS5DYXBhY2l0eRIYChBydW5uaW5nX2F0dGVtcHRzGAIgASgNEiUKBGxvYWQYAyADKAFCF7pIFJIBERADIg0SC0ABKQAAAAAAAAAAEh4KFm1lbW9yeV9hdmFpbGFibGVfYnl0ZXMYBCABKAQSMAoPY3B1X3V0aWxpemF0aW9uGAUgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAABIsCgVkaXNrcxgGIAMoCzITLmhvZGVpLnYxLkRpc2tVc2FnZUIIukgFkgECEEASHgoWbmV0d29ya19yZWNlaXZlZF9ieXRlcxgHIAEoBBIaChJuZXR3b3JrX3NlbnRfYnl0ZXMYCCABKAQSGQoRZHJvcHBlZF9sb2dfYnl0ZXMYCSABKAQSMwoQZXZlbnRfbG9vcF9kZWxheRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJ4CgpBc3NpZ25tZW50EiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYSHwoEc3BlYxgCIAEoCzIRLmhvZGVpLnYxLkpvYlNwZWMSJgoHc2VjcmV0cxgDIAMoCzIVLmhvZGVpLnYxLlNlY3JldFZhbHVlIioKC1NlY3JldFZhbHVlEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAwiOwoOQXR0ZW1wdFN0YXJ0ZWQSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBIlYKDkF0dGVtcHRSZWZ1c2VkEikKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWZCBrpIA8gBARIZCgdtZXNzYWdlGAIgASgJQgi6SAVyAyiAICLMAQoITG9nQmF0Y2gSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBEg4KBm9mZnNldBgCIAEoBBIXCgRkYXRhGAMgASgMQgm6SAZ6BBiAgEASMwoIc2VnbWVudHMYBCADKAsyFC5ob2RlaS52MS5Mb2dTZWdtZW50Qgu6SAiSAQUIARDoBxI3Cgtjb21wcmVzc2lvbhgFIAEoDjIYLmhvZGVpLnYxLkxvZ0NvbXByZXNzaW9uQgi6SAWCAQIQASKgAQoKTG9nU2VnbWVudBIvCgZzdHJlYW0YASABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCrpIB4IBBBABIAASDgoGbGVuZ3RoGAIgASgNEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2dhcBgEIAEoDjIQLmhvZGVpLnYxLkxvZ0dhcEIIukgFggECEAEiOwoGTG9nQWNrEiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYSDgoGb2Zmc2V0GAIgASgEIrMBCg9BdHRlbXB0RmluaXNoZWQSKQoDcmVmGAEgASgLMhQuaG9kZWkudjEuQXR0ZW1wdFJlZkIGukgDyAEBEioKB291dGNvbWUYAiABKAsyES5ob2RlaS52MS5PdXRjb21lQga6SAPIAQESEQoJbG9nX2J5dGVzGAMgASgEEhYKDnByb2Nlc3Nlc19sZWZ0GAQgASgNEh4KBXVzYWdlGAUgASgLMg8uaG9kZWkudjEuVXNhZ2UiQAoJUmVzdWx0QWNrEiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYSEAoIYWNjZXB0ZWQYAiABKAgiMgoNQ2FuY2VsQXR0ZW1wdBIhCgNyZWYYASABKAsyFC5ob2RlaS52MS5BdHRlbXB0UmVmIjMKDkFiYW5kb25BdHRlbXB0EiEKA3JlZhgBIAEoCzIULmhvZGVpLnYxLkF0dGVtcHRSZWYiBwoFRHJhaW4iCwoJR29pbmdBd2F5KksKDkxvZ0NvbXByZXNzaW9uEh8KG0xPR19DT01QUkVTU0lPTl9VTlNQRUNJRklFRBAAEhgKFExPR19DT01QUkVTU0lPTl9aU1REEAEylgEKDVdvcmtlclNlcnZpY2USQQoIUmVnaXN0ZXISGS5ob2RlaS52MS5SZWdpc3RlclJlcXVlc3QaGi5ob2RlaS52MS5SZWdpc3RlclJlc3BvbnNlEkIKB1Nlc3Npb24SGC5ob2RlaS52MS5TZXNzaW9uUmVxdWVzdBoZLmhvZGVpLnYxLlNlc3Npb25SZXNwb25zZSgBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_hodei_v1_job, file_hodei_v1_log_service, file_hodei_v1_worker]);
 
 /**
  * @generated from message hodei.v1.RegisterRequest
@@ -315,7 +315,7 @@ export type Heartbeat = Message<"hodei.v1.Heartbeat"> & {
   runningAttempts: number;
 
   /**
-   * Averages over 1, 5 and 15 minutes.
+   * Averages over 1, 5 and 15 minutes. Empty: nothing was measured yet, and the fields after it say nothing.
    *
    * @generated from field: repeated double load = 3;
    */
@@ -325,6 +325,44 @@ export type Heartbeat = Message<"hodei.v1.Heartbeat"> & {
    * @generated from field: uint64 memory_available_bytes = 4;
    */
   memoryAvailableBytes: bigint;
+
+  /**
+   * Share of all cores in use since the last sample, 0 to 1.
+   *
+   * @generated from field: double cpu_utilization = 5;
+   */
+  cpuUtilization: number;
+
+  /**
+   * @generated from field: repeated hodei.v1.DiskUsage disks = 6;
+   */
+  disks: DiskUsage[];
+
+  /**
+   * Since the machine started.
+   *
+   * @generated from field: uint64 network_received_bytes = 7;
+   */
+  networkReceivedBytes: bigint;
+
+  /**
+   * @generated from field: uint64 network_sent_bytes = 8;
+   */
+  networkSentBytes: bigint;
+
+  /**
+   * Log bytes that this worker process has left out because its spool was full.
+   *
+   * @generated from field: uint64 dropped_log_bytes = 9;
+   */
+  droppedLogBytes: bigint;
+
+  /**
+   * 99th percentile of how late the worker's event loop was since the last heartbeat.
+   *
+   * @generated from field: google.protobuf.Duration event_loop_delay = 10;
+   */
+  eventLoopDelay?: Duration | undefined;
 };
 
 /**
@@ -349,6 +387,13 @@ export type Assignment = Message<"hodei.v1.Assignment"> & {
    * @generated from field: hodei.v1.JobSpec spec = 2;
    */
   spec?: JobSpec | undefined;
+
+  /**
+   * Values of the spec's secrets, for this attempt only. Never stored, never logged.
+   *
+   * @generated from field: repeated hodei.v1.SecretValue secrets = 3;
+   */
+  secrets: SecretValue[];
 };
 
 /**
@@ -357,6 +402,28 @@ export type Assignment = Message<"hodei.v1.Assignment"> & {
  */
 export const AssignmentSchema: GenMessage<Assignment> = /*@__PURE__*/
   messageDesc(file_hodei_v1_worker_service, 8);
+
+/**
+ * @generated from message hodei.v1.SecretValue
+ */
+export type SecretValue = Message<"hodei.v1.SecretValue"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message hodei.v1.SecretValue.
+ * Use `create(SecretValueSchema)` to create a new message.
+ */
+export const SecretValueSchema: GenMessage<SecretValue> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_worker_service, 9);
 
 /**
  * The worker has taken the attempt and starts it.
@@ -375,7 +442,7 @@ export type AttemptStarted = Message<"hodei.v1.AttemptStarted"> & {
  * Use `create(AttemptStartedSchema)` to create a new message.
  */
 export const AttemptStartedSchema: GenMessage<AttemptStarted> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 9);
+  messageDesc(file_hodei_v1_worker_service, 10);
 
 /**
  * The worker cannot take the attempt: it is draining or full. The job goes back to waiting.
@@ -399,7 +466,7 @@ export type AttemptRefused = Message<"hodei.v1.AttemptRefused"> & {
  * Use `create(AttemptRefusedSchema)` to create a new message.
  */
 export const AttemptRefusedSchema: GenMessage<AttemptRefused> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 10);
+  messageDesc(file_hodei_v1_worker_service, 11);
 
 /**
  * A piece of an attempt's log: `data` is the concatenation of its segments.
@@ -420,6 +487,8 @@ export type LogBatch = Message<"hodei.v1.LogBatch"> & {
   offset: bigint;
 
   /**
+   * Compressed as `compression` says; lengths and offsets are those of the bytes before.
+   *
    * @generated from field: bytes data = 3;
    */
   data: Uint8Array;
@@ -428,6 +497,11 @@ export type LogBatch = Message<"hodei.v1.LogBatch"> & {
    * @generated from field: repeated hodei.v1.LogSegment segments = 4;
    */
   segments: LogSegment[];
+
+  /**
+   * @generated from field: hodei.v1.LogCompression compression = 5;
+   */
+  compression: LogCompression;
 };
 
 /**
@@ -435,7 +509,7 @@ export type LogBatch = Message<"hodei.v1.LogBatch"> & {
  * Use `create(LogBatchSchema)` to create a new message.
  */
 export const LogBatchSchema: GenMessage<LogBatch> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 11);
+  messageDesc(file_hodei_v1_worker_service, 12);
 
 /**
  * A run of bytes of one stream.
@@ -459,6 +533,13 @@ export type LogSegment = Message<"hodei.v1.LogSegment"> & {
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
+
+  /**
+   * Set: the bytes are missing, and no data stands for them.
+   *
+   * @generated from field: hodei.v1.LogGap gap = 4;
+   */
+  gap: LogGap;
 };
 
 /**
@@ -466,7 +547,7 @@ export type LogSegment = Message<"hodei.v1.LogSegment"> & {
  * Use `create(LogSegmentSchema)` to create a new message.
  */
 export const LogSegmentSchema: GenMessage<LogSegment> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 12);
+  messageDesc(file_hodei_v1_worker_service, 13);
 
 /**
  * All of the attempt's log below `offset` is durable.
@@ -490,7 +571,7 @@ export type LogAck = Message<"hodei.v1.LogAck"> & {
  * Use `create(LogAckSchema)` to create a new message.
  */
 export const LogAckSchema: GenMessage<LogAck> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 13);
+  messageDesc(file_hodei_v1_worker_service, 14);
 
 /**
  * The end of an attempt. Sent after all of its log is acked; resent until acked itself.
@@ -517,6 +598,13 @@ export type AttemptFinished = Message<"hodei.v1.AttemptFinished"> & {
    * @generated from field: uint32 processes_left = 4;
    */
   processesLeft: number;
+
+  /**
+   * Unset where the worker could not measure it.
+   *
+   * @generated from field: hodei.v1.Usage usage = 5;
+   */
+  usage?: Usage | undefined;
 };
 
 /**
@@ -524,7 +612,7 @@ export type AttemptFinished = Message<"hodei.v1.AttemptFinished"> & {
  * Use `create(AttemptFinishedSchema)` to create a new message.
  */
 export const AttemptFinishedSchema: GenMessage<AttemptFinished> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 14);
+  messageDesc(file_hodei_v1_worker_service, 15);
 
 /**
  * The result was stored, or refused because the job had moved on. Either way the worker forgets the attempt.
@@ -548,7 +636,7 @@ export type ResultAck = Message<"hodei.v1.ResultAck"> & {
  * Use `create(ResultAckSchema)` to create a new message.
  */
 export const ResultAckSchema: GenMessage<ResultAck> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 15);
+  messageDesc(file_hodei_v1_worker_service, 16);
 
 /**
  * End the attempt: SIGTERM, grace, SIGKILL; then report it.
@@ -567,7 +655,7 @@ export type CancelAttempt = Message<"hodei.v1.CancelAttempt"> & {
  * Use `create(CancelAttemptSchema)` to create a new message.
  */
 export const CancelAttemptSchema: GenMessage<CancelAttempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 16);
+  messageDesc(file_hodei_v1_worker_service, 17);
 
 /**
  * The attempt is no longer this worker's: end it without grace, report nothing, forget it.
@@ -586,7 +674,7 @@ export type AbandonAttempt = Message<"hodei.v1.AbandonAttempt"> & {
  * Use `create(AbandonAttemptSchema)` to create a new message.
  */
 export const AbandonAttemptSchema: GenMessage<AbandonAttempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 17);
+  messageDesc(file_hodei_v1_worker_service, 18);
 
 /**
  * Take nothing new; leave when what runs has ended.
@@ -601,7 +689,7 @@ export type Drain = Message<"hodei.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 18);
+  messageDesc(file_hodei_v1_worker_service, 19);
 
 /**
  * The worker takes nothing new and leaves when what runs has ended.
@@ -616,7 +704,35 @@ export type GoingAway = Message<"hodei.v1.GoingAway"> & {
  * Use `create(GoingAwaySchema)` to create a new message.
  */
 export const GoingAwaySchema: GenMessage<GoingAway> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker_service, 19);
+  messageDesc(file_hodei_v1_worker_service, 20);
+
+/**
+ * @generated from enum hodei.v1.LogCompression
+ */
+export const LogCompression = {
+  /**
+   * Means as it is.
+   *
+   * @generated from enum value: LOG_COMPRESSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: LOG_COMPRESSION_ZSTD = 1;
+   */
+  ZSTD: 1,
+} as const;
+
+/**
+ * @generated from enum hodei.v1.LogCompression
+ */
+export type LogCompression = (typeof LogCompression)[keyof typeof LogCompression] | UnknownEnum;
+
+/**
+ * Describes the enum hodei.v1.LogCompression.
+ */
+export const LogCompressionSchema: GenEnum<LogCompression> = /*@__PURE__*/
+  enumDesc(file_hodei_v1_worker_service, 0);
 
 /**
  * Spoken by workers, on the worker listener. `docs/worker-protocol.md` tells the conversation.

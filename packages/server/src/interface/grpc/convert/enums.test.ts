@@ -12,7 +12,11 @@ import {
   EXIT_REASON_VALUES,
   fromProtoStreamChoice,
   JOB_STATES,
+  LOG_COMPRESSIONS,
+  LOG_GAPS,
+  LOG_OVERFLOWS,
   LOG_STREAMS,
+  SECRET_FORMS,
   WORKER_STATES,
 } from "./enums.ts";
 
@@ -24,6 +28,10 @@ const TABLES = [
   [EXIT_REASON_VALUES, Object.keys(EXIT_REASONS)],
   [CONSTRAINT_OPERATORS, ["eq", "ne", "gt", "lt", "in", "not_in", "exists"]],
   [LOG_STREAMS, ["stdout", "stderr"]],
+  [LOG_GAPS, ["dropped", "limit", "skipped"]],
+  [LOG_COMPRESSIONS, ["zstd"]],
+  [LOG_OVERFLOWS, ["drop", "block"]],
+  [SECRET_FORMS, ["env", "file"]],
 ] as const;
 
 for (const [table, words] of TABLES) {

@@ -4,8 +4,12 @@ import {
   type ConstraintOperator,
   type ExitReason,
   type JobState,
+  type LogCompression,
+  type LogOverflow,
   type LogStream,
+  type MissingBytes,
   PlatformError,
+  type SecretForm,
   type WorkerStatus,
 } from "@hodei/domain";
 import {
@@ -13,13 +17,26 @@ import {
   ConstraintOperatorSchema,
   ExitReasonSchema,
   JobStateSchema,
+  LogOverflowSchema,
   AttemptState as ProtoAttemptState,
   ConstraintOperator as ProtoConstraintOperator,
   ExitReason as ProtoExitReason,
   JobState as ProtoJobState,
+  LogOverflow as ProtoLogOverflow,
+  SecretForm as ProtoSecretForm,
+  SecretFormSchema,
 } from "@hodei/proto/hodei/v1/job";
-import { LogStreamSchema, LogStream as ProtoLogStream } from "@hodei/proto/hodei/v1/log_service";
+import {
+  LogGapSchema,
+  LogStreamSchema,
+  LogGap as ProtoLogGap,
+  LogStream as ProtoLogStream,
+} from "@hodei/proto/hodei/v1/log_service";
 import { WorkerState as ProtoWorkerState, WorkerStateSchema } from "@hodei/proto/hodei/v1/worker";
+import {
+  LogCompressionSchema,
+  LogCompression as ProtoLogCompression,
+} from "@hodei/proto/hodei/v1/worker_service";
 
 /** One enum of the contract beside one union of the domain. The tests hold that each covers the other. */
 export interface EnumTable<Word extends string, Value extends number> {
@@ -125,7 +142,29 @@ export const LOG_STREAMS = enumTable<LogStream, ProtoLogStream>(LogStreamSchema,
   stderr: ProtoLogStream.STDERR,
 });
 
+export const LOG_GAPS = enumTable<MissingBytes["reason"], ProtoLogGap>(LogGapSchema, {
+  dropped: ProtoLogGap.DROPPED,
+  limit: ProtoLogGap.LIMIT,
+  skipped: ProtoLogGap.SKIPPED,
+});
+
+/** `none` is the unspecified value. */
+export const LOG_COMPRESSIONS = enumTable<Exclude<LogCompression, "none">, ProtoLogCompression>(
+  LogCompressionSchema,
+  { zstd: ProtoLogCompression.ZSTD },
+);
+
+export const LOG_OVERFLOWS = enumTable<LogOverflow, ProtoLogOverflow>(LogOverflowSchema, {
+  drop: ProtoLogOverflow.DROP,
+  block: ProtoLogOverflow.BLOCK,
+});
+
 /** The stream that is asked for; unspecified means both, `null`. */
 export function fromProtoStreamChoice(value: ProtoLogStream): LogStream | null {
   return value === ProtoLogStream.UNSPECIFIED ? null : LOG_STREAMS.fromProto(value);
 }
+
+export const SECRET_FORMS = enumTable<SecretForm, ProtoSecretForm>(SecretFormSchema, {
+  env: ProtoSecretForm.ENV,
+  file: ProtoSecretForm.FILE,
+});

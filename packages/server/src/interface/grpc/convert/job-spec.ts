@@ -5,28 +5,35 @@ import {
   createJobSpec,
   DEFAULT_CPU_MILLIS,
   DEFAULT_GRACE_MS,
+  DEFAULT_LOG_POLICY,
   DEFAULT_RETRY_POLICY,
   type InputFile,
   type JobSpec,
+  type LogPolicy,
   MAX_SPEC_BYTES,
   PlatformError,
   type Requirements,
   type RetryPolicy,
   type Script,
+  type SecretRef,
   type Tags,
   type Timeouts,
 } from "@hodei/domain";
 import {
   JobSpecSchema,
+  LogOverflow,
   type Constraint as ProtoConstraint,
   type InputFile as ProtoInputFile,
   type JobSpec as ProtoJobSpec,
+  type LogPolicy as ProtoLogPolicy,
   type Resources as ProtoResources,
   type RetryPolicy as ProtoRetryPolicy,
+  type SecretRef as ProtoSecretRef,
   type Tags as ProtoTags,
   type Timeouts as ProtoTimeouts,
+  SecretForm,
 } from "@hodei/proto/hodei/v1/job";
-import { CONSTRAINT_OPERATORS, EXIT_REASON_VALUES } from "./enums.ts";
+import { CONSTRAINT_OPERATORS, EXIT_REASON_VALUES, LOG_OVERFLOWS, SECRET_FORMS } from "./enums.ts";
 import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
 import {
   fromProtoDuration,
@@ -50,6 +57,7 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
     workingDir: spec.workingDir,
     stdin: spec.stdin,
     files: spec.files.map((file) => ({ ...file })),
+    secrets: spec.secrets.map(({ name, form }) => ({ name, form: SECRET_FORMS.toProto(form) })),
     resources: {
       cpuMillis: requirements.cpuMillis,
       memoryBytes: toProtoUint64(requirements.memoryBytes),
@@ -77,6 +85,12 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
       reasons: retryPolicy.reasons.map(EXIT_REASON_VALUES.toProto),
     },
     notBefore: toProtoOptionalTime(spec.notBefore),
+    logPolicy: {
+      maxBytes: toProtoUint64(spec.logPolicy.maxBytes),
+      overflow: LOG_OVERFLOWS.toProto(spec.logPolicy.overflow),
+    },
+    keepBackground: spec.keepBackground,
+    isolation: { ...spec.isolation },
   });
 }
 
@@ -105,6 +119,7 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     workingDir: spec.workingDir,
     stdin: spec.stdin,
     files: spec.files.map(fromProtoFile),
+    secrets: spec.secrets.map(fromProtoSecret),
     requirements: fromProtoRequirements(spec.resources, spec.constraints),
     priority: spec.priority,
     labels: spec.labels,
@@ -113,6 +128,9 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     timeouts: fromProtoTimeouts(spec.timeouts),
     retryPolicy: fromProtoRetryPolicy(spec.retryPolicy),
     notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
+    logPolicy: fromProtoLogPolicy(spec.logPolicy),
+    keepBackground: spec.keepBackground,
+    isolation: { privateHome: spec.isolation?.privateHome ?? false },
   });
 }
 
@@ -149,6 +167,10 @@ function fromProtoWork({ work }: ProtoJobSpec): Command | Script {
 
 function fromProtoFile({ path, content, executable }: ProtoInputFile): InputFile {
   return { path, content, executable };
+}
+
+function fromProtoSecret({ name, form }: ProtoSecretRef): SecretRef {
+  return { name, form: form === SecretForm.UNSPECIFIED ? "env" : SECRET_FORMS.fromProto(form) };
 }
 
 function fromProtoRequirements(
@@ -192,6 +214,17 @@ function fromProtoRetryPolicy(policy: ProtoRetryPolicy | undefined): RetryPolicy
       : baseDelayMs,
     maxDelayMs: maxDelay ? fromProtoDuration("spec.retry_policy.max_delay", maxDelay) : maxDelayMs,
     reasons: (policy?.reasons ?? []).map(EXIT_REASON_VALUES.fromProto),
+  };
+}
+
+function fromProtoLogPolicy(policy: ProtoLogPolicy | undefined): LogPolicy {
+  const { maxBytes = 0n, overflow = LogOverflow.UNSPECIFIED } = policy ?? {};
+  return {
+    maxBytes: fromProtoUint64("spec.log_policy.max_bytes", maxBytes) || DEFAULT_LOG_POLICY.maxBytes,
+    overflow:
+      overflow === LogOverflow.UNSPECIFIED
+        ? DEFAULT_LOG_POLICY.overflow
+        : LOG_OVERFLOWS.fromProto(overflow),
   };
 }
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Attempt, ExitReason, Job, JobFilter, Outcome } from "@hodei/domain";
+import type { Attempt, ExitReason, Job, JobFilter, Outcome, Usage } from "@hodei/domain";
 import {
   AttemptSchema,
   JobSchema,
@@ -7,11 +7,19 @@ import {
   type Attempt as ProtoAttempt,
   type Job as ProtoJob,
   type Outcome as ProtoOutcome,
+  type Usage as ProtoUsage,
+  UsageSchema,
 } from "@hodei/proto/hodei/v1/job";
 import type { JobFilter as ProtoJobFilter } from "@hodei/proto/hodei/v1/job_service";
 import { ATTEMPT_STATES, EXIT_REASON_VALUES, JOB_STATES } from "./enums.ts";
-import { toProtoUint64 } from "./numbers.ts";
-import { fromProtoTime, toProtoOptionalTime, toProtoTime } from "./times.ts";
+import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
+import {
+  fromProtoDuration,
+  fromProtoTime,
+  toProtoDuration,
+  toProtoOptionalTime,
+  toProtoTime,
+} from "./times.ts";
 
 export function toProtoJob(job: Job): ProtoJob {
   return create(JobSchema, {
@@ -43,6 +51,7 @@ export function toProtoAttempt(attempt: Attempt): ProtoAttempt {
     outcome: attempt.outcome === null ? undefined : toProtoOutcome(attempt.outcome),
     logBytes: toProtoUint64(attempt.logBytes),
     processesLeft: attempt.processesLeft,
+    usage: attempt.usage === null ? undefined : toProtoUsage(attempt.usage),
   });
 }
 
@@ -53,6 +62,25 @@ export function toProtoOutcome({ reason, exitCode, signal, message }: Outcome): 
     signal: signal ?? "",
     message,
   });
+}
+
+function toProtoUsage(usage: Usage): ProtoUsage {
+  return create(UsageSchema, {
+    cpuTime: toProtoDuration(usage.cpuMs),
+    peakMemoryBytes: toProtoUint64(usage.peakMemoryBytes),
+    readBytes: toProtoUint64(usage.readBytes),
+    writtenBytes: toProtoUint64(usage.writtenBytes),
+  });
+}
+
+/** @throws PlatformError `invalid_argument` naming the part of `field` that is too large */
+export function fromProtoUsage(field: string, usage: ProtoUsage): Usage {
+  return {
+    cpuMs: usage.cpuTime === undefined ? 0 : fromProtoDuration(`${field}.cpu_time`, usage.cpuTime),
+    peakMemoryBytes: fromProtoUint64(`${field}.peak_memory_bytes`, usage.peakMemoryBytes),
+    readBytes: fromProtoUint64(`${field}.read_bytes`, usage.readBytes),
+    writtenBytes: fromProtoUint64(`${field}.written_bytes`, usage.writtenBytes),
+  };
 }
 
 /** @throws PlatformError `invalid_argument` for a reason that we do not know */

@@ -54,14 +54,16 @@ suite("what a worker says", () => {
   });
 
   test("heartbeat, with or without capacity", () => {
-    const value = { capacity: PROTO_CAPACITY, runningAttempts: 3, load: [1, 2, 3] };
+    const value = { capacity: PROTO_CAPACITY, runningAttempts: 3 };
     assert.deepEqual(receive({ case: "heartbeat", value }), {
       type: "heartbeat",
       capacity: CAPACITY,
+      metrics: null,
     });
     assert.deepEqual(receive({ case: "heartbeat", value: {} }), {
       type: "heartbeat",
       capacity: null,
+      metrics: null,
     });
   });
 
@@ -77,14 +79,24 @@ suite("what a worker says", () => {
     });
     const outcome = { reason: ExitReason.NON_ZERO_EXIT, exitCode: 7 };
     assert.deepEqual(
-      receive({ case: "attemptFinished", value: { ref: REF, outcome, logBytes: 9n } }),
+      receive({
+        case: "attemptFinished",
+        value: {
+          ref: REF,
+          outcome,
+          logBytes: 9n,
+          processesLeft: 2,
+          usage: { cpuTime: { seconds: 1n, nanos: 500_000_000 }, peakMemoryBytes: 4096n },
+        },
+      }),
       {
         type: "attempt_finished",
         report: {
           ref: REF,
           outcome: { reason: "non_zero_exit", exitCode: 7, signal: null, message: "" },
           logBytes: 9,
-          processesLeft: 0,
+          processesLeft: 2,
+          usage: { cpuMs: 1500, peakMemoryBytes: 4096, readBytes: 0, writtenBytes: 0 },
         },
       },
     );
@@ -106,9 +118,10 @@ suite("what a worker says", () => {
           ref: REF,
           offset: 5,
           data,
+          compression: "none",
           segments: [
-            { stream: "stdout", lengthBytes: 1, at: START },
-            { stream: "stderr", lengthBytes: 2, at: START },
+            { stream: "stdout", lengthBytes: 1, at: START, gap: null },
+            { stream: "stderr", lengthBytes: 2, at: START, gap: null },
           ],
         },
       },
@@ -158,7 +171,12 @@ test("what a server says", () => {
       heartbeatIntervalMs: 5_000,
       logAcks: [{ ref: REF, offset: 7 }],
     }),
-    toProtoServerMessage({ type: "assignment", ref: REF, spec: aJobSpec() }),
+    toProtoServerMessage({
+      type: "assignment",
+      ref: REF,
+      spec: aJobSpec({ secrets: [{ name: "A", form: "file" }] }),
+      secrets: [{ name: "A", value: new Uint8Array([1, 0, 255]) }],
+    }),
     toProtoServerMessage({ type: "cancel_attempt", ref: REF }),
     toProtoServerMessage({ type: "abandon_attempt", ref: REF }),
     toProtoServerMessage({ type: "log_ack", ack: { ref: REF, offset: 7 } }),
@@ -175,5 +193,7 @@ test("what a server says", () => {
   assert.equal(welcome.value.logAcks[0]?.offset, 7n);
   assert.equal(welcome.value.logAcks[0]?.ref?.leaseToken, REF.leaseToken);
   assert.equal(assignment.value.spec?.name, "true");
+  const [secret] = assignment.value.secrets;
+  assert.deepEqual([secret?.name, secret?.value], ["A", new Uint8Array([1, 0, 255])]);
   assert.ok(logAck?.case === "logAck" && logAck.value.ref?.attempt === 2);
 });

@@ -5,7 +5,6 @@ import {
   type Hello,
   type LeaseToken,
   type LogAck,
-  type LogBatch,
   PlatformError,
   parseJobId,
   type ServerMessage,
@@ -15,17 +14,16 @@ import {
   type AttemptFinished as ProtoAttemptFinished,
   type AttemptRef as ProtoAttemptRef,
   type Hello as ProtoHello,
-  type LogBatch as ProtoLogBatch,
   type SessionRequest,
   type SessionResponse,
   SessionResponseSchema,
 } from "@hodei/proto/hodei/v1/worker_service";
-import { LOG_STREAMS } from "./enums.ts";
-import { fromProtoOutcome } from "./job.ts";
+import { fromProtoOutcome, fromProtoUsage } from "./job.ts";
 import { toProtoSpec } from "./job-spec.ts";
+import { fromProtoBatch } from "./log.ts";
 import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
-import { fromProtoTime, toProtoDuration } from "./times.ts";
-import { fromProtoCapacity } from "./worker.ts";
+import { toProtoDuration } from "./times.ts";
+import { fromProtoCapacity, fromProtoMetrics } from "./worker.ts";
 
 /** The first request of a session. @throws PlatformError `failed_precondition` if it is anything but a hello */
 export function fromProtoHello({ message }: SessionRequest): Hello {
@@ -50,7 +48,11 @@ export function fromProtoWorkerMessage({ message }: SessionRequest): WorkerMessa
       );
     case "heartbeat": {
       const { capacity } = message.value;
-      return { type: "heartbeat", capacity: capacity ? fromProtoCapacity(capacity) : null };
+      return {
+        type: "heartbeat",
+        capacity: capacity ? fromProtoCapacity(capacity) : null,
+        metrics: fromProtoMetrics(message.value),
+      };
     }
     case "attemptStarted":
       return { type: "attempt_started", ref: fromProtoRef(message.value.ref) };
@@ -59,7 +61,10 @@ export function fromProtoWorkerMessage({ message }: SessionRequest): WorkerMessa
       return { type: "attempt_refused", ref: fromProtoRef(ref), message: why };
     }
     case "logBatch":
-      return { type: "log_batch", batch: fromProtoBatch(message.value) };
+      return {
+        type: "log_batch",
+        batch: { ref: fromProtoRef(message.value.ref), ...fromProtoBatch(message.value) },
+      };
     case "attemptFinished":
       return { type: "attempt_finished", report: fromProtoReport(message.value) };
     case "goingAway":
@@ -91,7 +96,11 @@ function toProtoMessage(message: ServerMessage): NonNullable<ResponseInit["messa
     case "assignment":
       return {
         case: "assignment",
-        value: { ref: { ...message.ref }, spec: toProtoSpec(message.spec) },
+        value: {
+          ref: { ...message.ref },
+          spec: toProtoSpec(message.spec),
+          secrets: message.secrets.map(({ name, value }) => ({ name, value })),
+        },
       };
     case "cancel_attempt":
       return { case: "cancelAttempt", value: { ref: { ...message.ref } } };
@@ -127,36 +136,15 @@ function fromProtoRef(ref: ProtoAttemptRef | undefined): AttemptRef {
   return { jobId: parseJobId(jobId), attempt, leaseToken: leaseToken as LeaseToken };
 }
 
-function fromProtoBatch({ ref, offset, data, segments }: ProtoLogBatch): LogBatch {
-  const segmentBytes = segments.reduce((sum, { length }) => sum + length, 0);
-  if (segmentBytes !== data.byteLength) {
-    throw invalid(
-      `log_batch.segments: describe ${segmentBytes} bytes, but data has ${data.byteLength}`,
-    );
-  }
-  return {
-    ref: fromProtoRef(ref),
-    offset: fromProtoUint64("log_batch.offset", offset),
-    data,
-    segments: segments.map(({ stream, length, time }) => {
-      if (time === undefined) throw invalid("log_batch.segments.time: must be given");
-      return {
-        stream: LOG_STREAMS.fromProto(stream),
-        lengthBytes: length,
-        at: fromProtoTime("log_batch.segments.time", time),
-      };
-    }),
-  };
-}
-
 function fromProtoReport(finished: ProtoAttemptFinished): AttemptReport {
-  const { ref, outcome, logBytes, processesLeft } = finished;
+  const { ref, outcome, logBytes, processesLeft, usage } = finished;
   if (outcome === undefined) throw invalid("attempt_finished.outcome: must be given");
   return {
     ref: fromProtoRef(ref),
     outcome: fromProtoOutcome(outcome),
     logBytes: fromProtoUint64("attempt_finished.log_bytes", logBytes),
     processesLeft,
+    usage: usage === undefined ? null : fromProtoUsage("attempt_finished.usage", usage),
   };
 }
 

@@ -1,16 +1,22 @@
 import { create } from "@bufbuild/protobuf";
-import { type Capacity, type Worker, workerStatus } from "@hodei/domain";
+import { type Capacity, type DiskUsage, type WorkerMetrics, workerStatus } from "@hodei/domain";
 import {
   CapacitySchema,
   type Capacity as ProtoCapacity,
+  type DiskUsage as ProtoDiskUsage,
   type Worker as ProtoWorker,
+  type WorkerMetrics as ProtoWorkerMetrics,
+  WorkerMetricsSchema,
   WorkerSchema,
 } from "@hodei/proto/hodei/v1/worker";
+import type { Heartbeat } from "@hodei/proto/hodei/v1/worker_service";
+import type { ReportedMetrics, WorkerView } from "../../../application/index.ts";
 import { WORKER_STATES } from "./enums.ts";
 import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
-import { toProtoOptionalTime, toProtoTime } from "./times.ts";
+import { fromProtoDuration, toProtoDuration, toProtoOptionalTime, toProtoTime } from "./times.ts";
 
-export function toProtoWorker(worker: Worker, runningAttempts: number): ProtoWorker {
+export function toProtoWorker(view: WorkerView): ProtoWorker {
+  const { worker, runningAttempts, capacity, metrics } = view;
   const { facts } = worker;
   return create(WorkerSchema, {
     id: worker.id,
@@ -22,12 +28,64 @@ export function toProtoWorker(worker: Worker, runningAttempts: number): ProtoWor
     arch: facts?.arch ?? "",
     version: facts?.version ?? "",
     labels: { ...facts?.labels },
-    capacity: facts === null ? undefined : toProtoCapacity(facts.capacity),
+    capacity: capacity === null ? undefined : toProtoCapacity(capacity),
     runningAttempts,
     createdAt: toProtoTime(worker.createdAt),
     connectedAt: toProtoOptionalTime(worker.connectedAt),
     terminatedAt: toProtoOptionalTime(worker.terminatedAt),
+    metrics: metrics === null ? undefined : toProtoMetrics(metrics),
   });
+}
+
+function toProtoMetrics(metrics: ReportedMetrics): ProtoWorkerMetrics {
+  return create(WorkerMetricsSchema, {
+    reportedAt: toProtoTime(metrics.reportedAt),
+    cpuUtilization: metrics.cpuUtilization,
+    load: [...metrics.load],
+    memoryAvailableBytes: toProtoUint64(metrics.memoryAvailableBytes),
+    disks: metrics.disks.map(({ mount, totalBytes, freeBytes }) => ({
+      mount,
+      totalBytes: toProtoUint64(totalBytes),
+      freeBytes: toProtoUint64(freeBytes),
+    })),
+    networkReceivedBytes: toProtoUint64(metrics.networkReceivedBytes),
+    networkSentBytes: toProtoUint64(metrics.networkSentBytes),
+    droppedLogBytes: toProtoUint64(metrics.droppedLogBytes),
+    eventLoopDelay: toProtoDuration(metrics.eventLoopDelayMs),
+  });
+}
+
+/** What a heartbeat says of the machine; `null` if nothing was measured. @throws PlatformError `invalid_argument` */
+export function fromProtoMetrics(heartbeat: Heartbeat): WorkerMetrics | null {
+  if (heartbeat.load.length === 0) return null;
+  const { cpuUtilization, load, disks, eventLoopDelay } = heartbeat;
+  return {
+    cpuUtilization,
+    load,
+    memoryAvailableBytes: fromProtoUint64(
+      "heartbeat.memory_available_bytes",
+      heartbeat.memoryAvailableBytes,
+    ),
+    disks: disks.map(fromProtoDisk),
+    networkReceivedBytes: fromProtoUint64(
+      "heartbeat.network_received_bytes",
+      heartbeat.networkReceivedBytes,
+    ),
+    networkSentBytes: fromProtoUint64("heartbeat.network_sent_bytes", heartbeat.networkSentBytes),
+    droppedLogBytes: fromProtoUint64("heartbeat.dropped_log_bytes", heartbeat.droppedLogBytes),
+    eventLoopDelayMs:
+      eventLoopDelay === undefined
+        ? 0
+        : fromProtoDuration("heartbeat.event_loop_delay", eventLoopDelay),
+  };
+}
+
+function fromProtoDisk({ mount, totalBytes, freeBytes }: ProtoDiskUsage): DiskUsage {
+  return {
+    mount,
+    totalBytes: fromProtoUint64("heartbeat.disks.total_bytes", totalBytes),
+    freeBytes: fromProtoUint64("heartbeat.disks.free_bytes", freeBytes),
+  };
 }
 
 export function toProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: Capacity): ProtoCapacity {

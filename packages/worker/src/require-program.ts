@@ -1,0 +1,76 @@
+import { constants } from "node:fs";
+import { access, open, stat } from "node:fs/promises";
+import { delimiter, join, resolve } from "node:path";
+import { findShebang } from "./attempt-command.ts";
+import { errnoOf } from "./errno.ts";
+
+/**
+ * Throws what execvp(3) would (`ENOENT`, `EACCES`) for a program that cannot be executed, or whose script names an
+ * interpreter that cannot. For programs that a shell becomes: its own report would look like an exit of theirs.
+ */
+export async function requireProgram(launch: {
+  readonly file: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}): Promise<void> {
+  const { file, cwd, env } = launch;
+  const program = file.includes("/")
+    ? await requireExecutable(resolve(cwd, file))
+    : await requireInPath(file, cwd, env.PATH ?? "");
+  const interpreter = findShebang(await readStart(program));
+  if (interpreter) await requireExecutable(resolve(cwd, interpreter));
+}
+
+/** As much as the kernel looks at for the `#!` line (BINPRM_BUF_SIZE). Empty for what may be executed and not read. */
+async function readStart(path: string): Promise<string> {
+  try {
+    const file = await open(path);
+    try {
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(256) });
+      return buffer.toString("latin1", 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (errnoOf(error) === "EACCES") return "";
+    throw error;
+  }
+}
+
+/** Longest string that execve(2) takes: 32 pages (MAX_ARG_STRLEN) with the byte that ends it. */
+const MAX_STRING_BYTES = 131_072;
+
+/** Throws what execve(2) would (`E2BIG`) for an argument or a variable that is too long. */
+export function requireFitting(launch: {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}): void {
+  const variables = Object.entries(launch.env).map(([name, value]) => `${name}=${value}`);
+  if ([...launch.args, ...variables].every((text) => Buffer.byteLength(text) < MAX_STRING_BYTES)) {
+    return;
+  }
+  throw Object.assign(new Error("exec E2BIG: an argument or a variable is too long"), {
+    code: "E2BIG",
+  });
+}
+
+/** The first that can be executed counts; one that cannot is remembered, as by execvp(3). */
+async function requireInPath(name: string, cwd: string, path: string): Promise<string> {
+  let denied: unknown;
+  let missing: unknown;
+  for (const folder of path.split(delimiter)) {
+    try {
+      return await requireExecutable(resolve(cwd, join(folder, name)));
+    } catch (error) {
+      if (errnoOf(error) === "EACCES") denied ??= error;
+      else missing = error;
+    }
+  }
+  throw denied ?? missing;
+}
+
+async function requireExecutable(path: string): Promise<string> {
+  await access(path, constants.X_OK);
+  if ((await stat(path)).isFile()) return path;
+  throw Object.assign(new Error(`${path} is no file`), { code: "EACCES" });
+}
