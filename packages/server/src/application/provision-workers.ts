@@ -55,9 +55,11 @@ export class Provisioner {
 
   /** One turn over all pools. Returns when a pool that failed is to be tried again. */
   async run(): Promise<Date | undefined> {
+    const pools: [PoolMember, readonly Worker[]][] = [];
+    for (const member of this.#deps.pools) pools.push([member, await this.#reconcile(member)]);
+    // Jobs after workers: one that connects in between counts as booting, and its job as placeable.
     const unplaceable = await this.#unplaceable();
-    for (const member of this.#deps.pools) {
-      const workers = await this.#reconcile(member);
+    for (const [member, workers] of pools) {
       await this.#grow(member, demandOf(workers, unplaceable));
     }
     const retries = [...this.#backoff.values()].map(({ until }) => until.getTime());
