@@ -146,7 +146,8 @@ export class Client {
   async #follow({ jobId, attempt, chunks }: Tail): Promise<void> {
     const last = chunks.at(-1);
     const offset = last === undefined ? 0 : last.offset + last.data.length;
-    const input = { jobId, attempt, offset, stream: null, tailLines: null, follow: true };
+    const from = { jobId, attempt, offset, stream: null, tailLines: null };
+    const input = { ...from, follow: true, lossy: false };
     await this.#cluster.stream(
       (deps, stop) => tailLogs(deps, PRINCIPAL, input, stop),
       (tailed) => chunks.push(...tailed.chunks),

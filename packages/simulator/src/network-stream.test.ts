@@ -37,7 +37,7 @@ function openStream() {
 const ack = (offset: number): ServerMessage => ({ type: "log_ack", ack: { ref: REF, offset } });
 const finished = (logBytes: number): WorkerMessage => ({
   type: "attempt_finished",
-  report: { ref: REF, outcome: {} as never, logBytes, processesLeft: 0 },
+  report: { ref: REF, outcome: {} as never, logBytes, processesLeft: 0, usage: null },
 });
 const numbers = Array.from({ length: 200 }, (_, index) => index);
 

@@ -7,7 +7,7 @@ import {
   Sessions,
   Signals,
 } from "@hodei/server/application";
-import { SequenceIds } from "@hodei/testkit";
+import { MemorySecretStore, SequenceIds } from "@hodei/testkit";
 import { issueNothing, plainJoinTokens } from "./credentials.ts";
 import { DatabaseLink } from "./database-link.ts";
 import type { LeaderLock } from "./leader-lock.ts";
@@ -63,6 +63,8 @@ export class Replica {
     this.deps = {
       database: this.link,
       logs: this.link.logs,
+      // The jobs of the workload have no secrets.
+      secrets: new MemorySecretStore({ onCommit: () => undefined }),
       clock: this.clock,
       ids,
       random: this.#random.split("application").next,

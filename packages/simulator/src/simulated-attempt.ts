@@ -41,7 +41,7 @@ export class SimulatedAttempt {
     if (!this.isRunning) return undefined;
     const { ref } = this;
     const logBytes = this.#writtenBytes;
-    this.#report = { ref, outcome: marked(outcome, ref), logBytes, processesLeft: 0 };
+    this.#report = { ref, outcome: marked(outcome, ref), logBytes, processesLeft: 0, usage: null };
     return this.#report;
   }
 
@@ -92,10 +92,10 @@ export class SimulatedAttempt {
     if (this.#sentBytes === this.#ackedBytes) this.#progressAtMs = nowMs;
     this.#sentBytes = end;
     const lengthBytes = end - offset;
-    const segments = [{ stream: "stdout" as const, lengthBytes, at }];
+    const segments = [{ stream: "stdout" as const, lengthBytes, at, gap: null }];
     return {
       type: "log_batch",
-      batch: { ref, offset, data: outputOf(ref, offset, end), segments },
+      batch: { ref, offset, data: outputOf(ref, offset, end), segments, compression: "none" },
     };
   }
 }

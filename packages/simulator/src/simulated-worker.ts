@@ -203,7 +203,7 @@ export class SimulatedWorker {
   #beat(stream: NetworkStream | undefined, intervalMs: number): void {
     this.#later(intervalMs, () => {
       if (stream === undefined || stream !== this.#stream) return;
-      stream.sendToServer({ type: "heartbeat", capacity: this.#options.capacity });
+      stream.sendToServer({ type: "heartbeat", capacity: this.#options.capacity, metrics: null });
       this.#speak();
       this.#beat(stream, intervalMs);
     });
