@@ -55,7 +55,7 @@ Failed:
 });
 
 describe("verdict", () => {
-  const facts = { emptySuites: [], mayNotSkip: false };
+  const facts = { emptySuites: [], skips: "any" as const };
 
   test("a run whose files passed has no problems", () => {
     assert.deepEqual(verdict([PASSED], facts), []);
@@ -71,6 +71,14 @@ describe("verdict", () => {
   test("a skip fails only where nothing may be skipped", () => {
     const skip = { ...PASSED, skippedCount: 1, skipped: new Map([["needs Docker", 1]]) };
     assert.deepEqual(verdict([skip], facts), []);
-    assert.equal(verdict([skip], { ...facts, mayNotSkip: true }).length, 1);
+    assert.equal(verdict([skip], { ...facts, skips: "none" }).length, 1);
+  });
+
+  test("without root only what needs root may be skipped", () => {
+    const root = { ...PASSED, skippedCount: 1, skipped: new Map([["only root can mount", 1]]) };
+    const other = { ...PASSED, skippedCount: 1, skipped: new Map([["needs Docker", 1]]) };
+    assert.deepEqual(verdict([root], { ...facts, skips: "root" }), []);
+    assert.equal(verdict([root, other], { ...facts, skips: "root" }).length, 1);
+    assert.equal(verdict([root], { ...facts, skips: "none" }).length, 1);
   });
 });

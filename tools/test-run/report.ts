@@ -18,10 +18,16 @@ export function renderFile(result: FileResult): string {
   );
 }
 
+/**
+ * What may be skipped: `any` on a person's machine, `none` where root can install everything, and `root` where tests that
+ * only root can run say so, with this word, in their reason.
+ */
+export type AllowedSkips = "any" | "root" | "none";
+
 export interface RunFacts {
   /** Suites without a test file. */
   readonly emptySuites: readonly string[];
-  readonly mayNotSkip: boolean;
+  readonly skips: AllowedSkips;
 }
 
 /** Why the whole run has failed, one sentence each; empty when it passed. */
@@ -31,10 +37,15 @@ export function verdict(results: readonly FileResult[], facts: RunFacts): string
   for (const { path, failedCount } of results) {
     if (failedCount > 0) problems.push(`${path} failed.`);
   }
-  if (facts.mayNotSkip && sum(results, "skippedCount") > 0) {
+  if (results.some((result) => hasForbiddenSkip(result, facts.skips))) {
     problems.push("With CI=true nothing may be skipped: install what the reasons above name.");
   }
   return problems;
+}
+
+function hasForbiddenSkip({ skippedCount, skipped }: FileResult, skips: AllowedSkips): boolean {
+  if (skips !== "root") return skips === "none" && skippedCount > 0;
+  return [...skipped.keys()].some((reason) => !/\broot\b/.test(reason));
 }
 
 /** The end of the report: why tests were skipped, why the run failed, and the closing line. */
