@@ -2,6 +2,8 @@ import type { RandomStream } from "./random.ts";
 
 /** Something that goes wrong at one moment, perhaps for a while. Who it strikes is drawn when it comes. */
 export interface Fault {
+  /** What it draws depends on this, and not on the other faults of its run. */
+  readonly name: string;
   readonly atMs: number;
   readonly kind: FaultKind;
   /** How long it lasts, or until what it ended comes back. It is over when the active time is. */
@@ -57,7 +59,14 @@ export function planFaults(
     if (kind === undefined) return [];
     const atMs = own.integer(1_000, untilMs - 1_000);
     const { maxMs } = FAULT_KINDS[kind];
-    return [{ kind, atMs, durationMs: Math.min(untilMs - atMs, own.integer(0, maxMs)) }];
+    return [
+      {
+        name: String(index),
+        kind,
+        atMs,
+        durationMs: Math.min(untilMs - atMs, own.integer(0, maxMs)),
+      },
+    ];
   });
   return faults.flat().toSorted((a, b) => a.atMs - b.atMs);
 }

@@ -20,8 +20,8 @@ interface Targets {
 /** Sets off the scenario's faults, each at its time. One that finds nobody to strike passes. */
 export function injectFaults(targets: Targets): void {
   const { world, cluster, machines } = targets;
-  for (const [index, { kind, atMs, durationMs }] of world.scenario.faults.entries()) {
-    const random = world.random.split(`fault/${index}`);
+  for (const { name, kind, atMs, durationMs } of world.scenario.faults) {
+    const random = world.random.split(`fault/${name}`);
     world.clock.schedule(atMs, () => {
       world.trace.add("fault", `${kind} for ${durationMs} ms`);
       const worker = pickWorker(machines, random);

@@ -1,5 +1,7 @@
 import type { Violation } from "./finished-run.ts";
 import type { SimulationResult, SimulationStats } from "./run-simulation.ts";
+import type { Shrunk } from "./shrink.ts";
+import type { SeedReport } from "./task.ts";
 import { formatEntry, type TraceEntry } from "./trace.ts";
 
 /** Lines of a trace that are shown for one violation: the latest ones. */
@@ -23,6 +25,19 @@ export function renderViolations(seed: number, { violations, trace }: Simulation
   lines.push(...about.slice(-MAX_TRACE_LINES).map(formatEntry));
   lines.push("", `see all of it: npm run sim -- --seed ${seed} --trace`, "");
   return lines.join("\n");
+}
+
+/** The least that still breaks the promise, and how it does. */
+export function renderShrunk(seed: number, { scenario, result }: Shrunk): string {
+  const { faults, requests } = scenario;
+  const at = (atMs: number) => `${(atMs / 1000).toFixed(3).padStart(9)}  `;
+  return [
+    `${faults.length} faults and ${requests.length} requests are enough:`,
+    ...faults.map(({ atMs, kind, durationMs }) => `${at(atMs)}${kind} for ${durationMs} ms`),
+    ...requests.map(({ atMs, name }) => `${at(atMs)}${name}`),
+    "",
+    renderViolations(seed, result),
+  ].join("\n");
 }
 
 function renderViolation({ promise, message, subject }: Violation): string {
@@ -52,9 +67,9 @@ export class Totals {
     virtualMs: 0,
   };
 
-  add(seed: number, { ok, stats }: Pick<SimulationResult, "ok" | "stats">): void {
+  add({ seed, stats, violations }: SeedReport): void {
     this.#seeds += 1;
-    if (!ok) this.#failedSeeds.push(seed);
+    if (violations !== null) this.#failedSeeds.push(seed);
     for (const name of Object.keys(stats) as (keyof SimulationStats)[]) {
       this.#stats[name] += stats[name];
     }
@@ -66,7 +81,9 @@ export class Totals {
 
   render(realMs: number): string {
     const { jobs, attempts, faults, virtualMs } = this.#stats;
-    const broken = this.isOk ? "none broke a promise" : `broken: ${this.#failedSeeds.join(" ")}`;
+    const broken = this.isOk
+      ? "none broke a promise"
+      : `broken: ${this.#failedSeeds.toSorted((a, b) => a - b).join(" ")}`;
     const times = `${(virtualMs / 3_600_000).toFixed(1)} h of virtual time in ${(realMs / 1000).toFixed(1)} s`;
     return `${this.#seeds} seeds, ${broken}; ${jobs} jobs, ${attempts} attempts, ${faults} faults, ${times}\n`;
   }
