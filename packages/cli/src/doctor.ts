@@ -85,24 +85,38 @@ async function* examineServer(
     yield health.finding;
     return;
   }
-  yield { check: "server", level: "ok", message: `${endpoint}${isLocal ? " (local stack)" : ""}` };
-  yield checkDatabase(health.value.status);
+  yield checkHealth(health.value.status, `${endpoint}${isLocal ? " (local stack)" : ""}`);
   yield checkVersion(version ?? (await headers.promise).get(VERSION_HEADER), isLocal);
   yield checkClock((await headers.promise).get("date"), context.now());
-  const jobs = await orFinding("token", () => client.jobs.listJobs({ pageSize: 1 }));
-  if ("finding" in jobs) {
-    yield jobs.finding;
-    return;
-  }
-  yield { check: "token", level: "ok", message: "accepted" };
-  yield await checkWorkers(client, isLocal);
+  const { findings, isUsable } = await checkDatabase(client);
+  yield* findings;
+  if (isUsable) yield await checkWorkers(client, isLocal);
 }
 
-function checkDatabase(status: number): Finding {
-  const check = "database";
-  if (status === ServingStatus.SERVING) return { check, level: "ok", message: "the server has it" };
-  const next = "see the server's log; it serves again by itself when the database is back";
-  return { check, level: "fail", message: "the server does not serve", next };
+function checkHealth(status: number, where: string): Finding {
+  const check = "server";
+  if (status === ServingStatus.SERVING) return { check, level: "ok", message: where };
+  const message = `${where} says that it does not serve: it is starting or stopping`;
+  return { check, level: "warn", message, next: "see the server's log" };
+}
+
+/** By a call that reads jobs: whether the token is accepted, and whether the database answers. */
+async function checkDatabase(
+  client: Connection["client"],
+): Promise<{ readonly findings: readonly Finding[]; readonly isUsable: boolean }> {
+  try {
+    await client.jobs.listJobs({ pageSize: 1 });
+  } catch (error) {
+    const isToken = ["unauthenticated", "permission_denied"].includes(codeOf(error));
+    const next = "see the server's log; it serves again by itself when the database is back";
+    const finding = isToken ? toFinding("token", error) : toFinding("database", error, next);
+    return { findings: [finding], isUsable: false };
+  }
+  const findings: Finding[] = [
+    { check: "token", level: "ok", message: "accepted" },
+    { check: "database", level: "ok", message: "answers a query for jobs" },
+  ];
+  return { findings, isUsable: true };
 }
 
 function checkVersion(serverVersion: string | null, isLocal: boolean): Finding {
@@ -157,10 +171,18 @@ async function orFinding<Value>(
   try {
     return { value: await action() };
   } catch (error) {
-    const isExpected =
-      error instanceof CommandError || (error instanceof Error && error.name === "HodeiError");
-    if (!isExpected) throw error;
-    const { message, next } = error as CommandError;
-    return { finding: { check, level: "fail", message, ...(next === undefined ? {} : { next }) } };
+    return { finding: toFinding(check, error) };
   }
 }
+
+/** `advice` wins over that of the error. Anything but a failure that is expected is thrown again. */
+function toFinding(check: string, error: unknown, advice?: string): Finding {
+  const isExpected =
+    error instanceof CommandError || (error instanceof Error && error.name === "HodeiError");
+  if (!isExpected) throw error;
+  const { message } = error;
+  const next = advice ?? (error as CommandError).next;
+  return { check, level: "fail", message, ...(next === undefined ? {} : { next }) };
+}
+
+const codeOf = (error: unknown): string => (error as { readonly code?: string }).code ?? "";

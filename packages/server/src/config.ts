@@ -69,33 +69,59 @@ export function readServerConfig(
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   );
-  const result = schema.safeParse({ ...fromEnvironment(environment), ...given });
-  if (!result.success) {
-    const problems = result.error.issues.map(({ path, message, code }) =>
-      code === "unrecognized_keys" ? message : `${path.join(".")}: ${message}`,
-    );
+  const { values, unknown } = fromEnvironment(environment);
+  const result = schema.safeParse({ ...values, ...given });
+  const problems = [...unknown.map(unknownSetting), ...findProblems(result)];
+  if (!result.success || problems.length > 0) {
     throw new PlatformError("invalid_argument", "invalid_config", problems.join("; "));
   }
-  const config = result.data;
-  if (config.localWorkersMin > config.localWorkersMax) {
-    throw new PlatformError(
-      "invalid_argument",
-      "invalid_config",
-      "localWorkersMin: must not be above localWorkersMax",
-    );
-  }
-  return { ...config, dataDir: resolve(config.dataDir) };
+  return { ...result.data, dataDir: resolve(result.data.dataDir) };
 }
 
+/** `publicKeyFile` → `HODEI_SERVER_PUBLIC_KEY_FILE`, and back. */
+const ENV_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.keys(schema.shape).map((key) => [
+    PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
+    key,
+  ]),
+);
+
 function fromEnvironment(environment: Readonly<Record<string, string | undefined>>) {
-  const known = new Map(
-    Object.keys(schema.shape).map((key) => [
-      PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
-      key,
-    ]),
-  );
   const entries = Object.entries(environment).filter(([name]) => name.startsWith(PREFIX));
-  return Object.fromEntries(entries.map(([name, value]) => [known.get(name) ?? name, value]));
+  const values: Record<string, string | undefined> = {};
+  const unknown: string[] = [];
+  for (const [name, value] of entries) {
+    const key = ENV_NAMES.get(name);
+    if (key === undefined) unknown.push(name);
+    else values[key] = value;
+  }
+  return { values, unknown };
+}
+
+function unknownSetting(name: string): string {
+  return `${name}: no such setting; there are ${[...ENV_NAMES.keys()].join(", ")}`;
+}
+
+/** Faults of single settings, or else of settings that do not go together. */
+function findProblems(result: z.ZodSafeParseResult<ServerConfig>): string[] {
+  if (!result.success) {
+    return result.error.issues.map(({ path, message, code }) =>
+      code === "unrecognized_keys" ? message : `${path.join(".")}: ${message}`,
+    );
+  }
+  const { localWorkersMin, localWorkersMax, publicCertFile, publicKeyFile } = result.data;
+  const problems: string[] = [];
+  if (localWorkersMin > localWorkersMax) {
+    problems.push("localWorkersMin: must not be above localWorkersMax");
+  }
+  // Half of TLS would be plaintext, which nobody who names a certificate wants.
+  if (publicCertFile === undefined && publicKeyFile !== undefined) {
+    problems.push("publicKeyFile: needs its certificate, publicCertFile");
+  }
+  if (publicCertFile !== undefined && publicKeyFile === undefined) {
+    problems.push("publicCertFile: needs its key, publicKeyFile");
+  }
+  return problems;
 }
 
 /** What one local worker can hold when the settings do not say. */

@@ -19,12 +19,13 @@ interface Server {
   readonly status?: Status;
   readonly version?: string;
   readonly date?: string;
-  readonly tokenError?: Code;
+  /** What a call that reads jobs is answered. */
+  readonly jobsError?: Code;
   readonly workerCount?: number;
 }
 
 const routesOf =
-  ({ status = Status.SERVING, version, date, tokenError, workerCount = 1 }: Server) =>
+  ({ status = Status.SERVING, version, date, jobsError, workerCount = 1 }: Server) =>
   (router: ConnectRouter) => {
     router.service(Health, {
       check(_, context) {
@@ -35,8 +36,7 @@ const routesOf =
     });
     router.service(JobService, {
       listJobs() {
-        if (tokenError !== undefined)
-          throw new ConnectError("the token is not one of ours", tokenError);
+        if (jobsError !== undefined) throw new ConnectError("not today", jobsError);
         return {};
       },
     });
@@ -63,7 +63,7 @@ test("all is well", async () => {
   const { levels, exitCode } = await doctor(HEALTHY);
   // biome-ignore format: a list of checks reads better in rows
   assert.deepEqual(levels, {
-    node: "ok", "data folder": "ok", server: "ok", database: "ok", version: "ok", clock: "ok", token: "ok", workers: "ok",
+    node: "ok", "data folder": "ok", server: "ok", version: "ok", clock: "ok", token: "ok", database: "ok", workers: "ok",
   });
   assert.equal(exitCode, 0);
 });
@@ -75,17 +75,26 @@ test("what is odd is a warning, what is broken a failure, each with what to do",
     date: "Sat, 31 Jan 2026 09:00:00 GMT",
     workerCount: 0,
   });
-  const { database, version, clock, workers } = levels;
+  const { server, version, clock, workers } = levels;
   assert.deepEqual(
-    { database, version, clock, workers },
-    { database: "fail", version: "warn", clock: "warn", workers: "warn" },
+    { server, version, clock, workers },
+    { server: "warn", version: "warn", clock: "warn", workers: "warn" },
   );
   for (const { level, next } of findings) assert.equal(next !== undefined, level !== "ok");
+  assert.equal(exitCode, 0);
+});
+
+test("a database that does not answer is a failure, whatever the server says of itself", async () => {
+  const { levels, findings, exitCode } = await doctor({ ...HEALTHY, jobsError: Code.Unavailable });
+  assert.equal(levels.server, "ok");
+  assert.equal(levels.database, "fail");
+  assert.equal(levels.token, undefined);
+  assert.match(findings.at(-1)?.next ?? "", /when the database is back/);
   assert.equal(exitCode, 1);
 });
 
 test("a token that is refused ends the check", async () => {
-  const { levels, exitCode } = await doctor({ ...HEALTHY, tokenError: Code.Unauthenticated });
+  const { levels, exitCode } = await doctor({ ...HEALTHY, jobsError: Code.Unauthenticated });
   assert.equal(levels.token, "fail");
   assert.equal(levels.workers, undefined);
   assert.equal(exitCode, 1);

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readServerConfig } from "./config.ts";
+
+const OPTIONS = { dataDir: "/data" };
+
+/** The message with which `environment` is refused. */
+function refusal(environment: Readonly<Record<string, string>>): string {
+  try {
+    readServerConfig(OPTIONS, environment);
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, "invalid_argument");
+    return (error as Error).message;
+  }
+  throw new Error("it was not refused");
+}
+
+test("an unknown variable is refused with the names that there are", () => {
+  const message = refusal({ HODEI_SERVER_PUBLIC_PROT: "1", HODEI_SERVER_CA: "x" });
+  assert.match(
+    message,
+    /HODEI_SERVER_PUBLIC_PROT: no such setting; there are .*HODEI_SERVER_PUBLIC_PORT,/,
+  );
+  assert.match(message, /HODEI_SERVER_CA: no such setting/);
+});
+
+test("every fault is named at once", () => {
+  const message = refusal({ HODEI_SERVER_PUBLIC_PORT: "70000", HODEI_SERVER_NONE: "" });
+  assert.match(message, /publicPort: /);
+  assert.match(message, /HODEI_SERVER_NONE: /);
+});
+
+test("a certificate without its key, or a key without its certificate, is no plaintext", () => {
+  assert.match(refusal({ HODEI_SERVER_PUBLIC_CERT_FILE: "/c" }), /publicCertFile: needs its key/);
+  assert.match(refusal({ HODEI_SERVER_PUBLIC_KEY_FILE: "/k" }), /publicKeyFile: needs its cert/);
+  const both = { HODEI_SERVER_PUBLIC_CERT_FILE: "/c", HODEI_SERVER_PUBLIC_KEY_FILE: "/k" };
+  assert.equal(readServerConfig(OPTIONS, both).publicKeyFile, "/k");
+});
+
+test("what is given as an option wins over the environment", () => {
+  const environment = { HODEI_SERVER_PUBLIC_PORT: "1", HODEI_SERVER_WORKER_PORT: "2" };
+  const config = readServerConfig({ ...OPTIONS, publicPort: 3 }, environment);
+  assert.deepEqual([config.publicPort, config.workerPort], [3, 2]);
+});
