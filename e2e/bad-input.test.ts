@@ -76,10 +76,10 @@ const REFUSED: Readonly<Record<string, [spec: JobSpecInit, code: string, message
     "unimplemented",
     /container/,
   ],
-  "secrets, which no worker gets yet": [
-    { work: command("true"), secrets: [{ name: "token" }] },
+  "a budget, which nothing keeps yet": [
+    { work: command("true"), budget: { currency: "EUR", maxMicros: 1n } },
     "unimplemented",
-    /secrets/,
+    /budget/,
   ],
 };
 

@@ -85,6 +85,7 @@ export class AttemptFixture {
   readonly attemptsPath: string;
   /** How often an attempt could not be ended. */
   unkillableCount = 0;
+  readonly #running = new Set<Started>();
   readonly #pipes: PipePool;
   readonly #groups: ControlGroups;
   readonly #shells: ShellPool;
@@ -127,7 +128,10 @@ export class AttemptFixture {
     return fixture;
   }
 
+  /** Ends what a failed test left running, too. */
   async remove(): Promise<void> {
+    for (const { run } of this.#running) run.kill();
+    await Promise.all([...this.#running].map(({ finished }) => finished));
     await this.#shells.stop();
     this.#groups.close();
     await rm(this.root, { recursive: true, force: true });
@@ -166,7 +170,10 @@ export class AttemptFixture {
       stderr: all("stderr"),
       output: all(),
     }));
-    return { ref, run, text: () => all().toString(), finished };
+    const started = { ref, run, text: () => all().toString(), finished };
+    this.#running.add(started);
+    void finished.finally(() => this.#running.delete(started));
+    return started;
   }
 
   run(spec: AttemptSpec): Promise<Finished> {

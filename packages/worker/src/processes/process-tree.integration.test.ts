@@ -22,16 +22,15 @@ for (const withoutGroups of [false, true]) {
     });
     after(() => fixture.remove());
 
-    /** Starts `script`, which writes the pid of each process it leaves as a line and then `ready`. */
+    /** Starts `script`, which writes the pid of each process it leaves as a line, and `ready`, in any order. */
     async function startReady(script: string): Promise<{ started: Started; pids: number[] }> {
       const started = fixture.start(specOf(script, { graceMs: GRACE_MS }));
-      await waitFor(() => started.text().includes("ready\n"), { timeoutMs: 10_000 });
-      const pids = started
-        .text()
-        .split("\n")
-        .filter((line) => /^\d+$/.test(line))
-        .map(Number);
-      assert.ok(pids.length > 0 && pids.every(isAlive), started.text());
+      const pidsOf = (text: string) =>
+        [...text.matchAll(/^(\d+)\n/gm)].map(([, pid]) => Number(pid));
+      const isReady = (text: string) => text.includes("ready\n") && pidsOf(text).length > 0;
+      await waitFor(() => isReady(started.text()), { timeoutMs: 10_000 });
+      const pids = pidsOf(started.text());
+      assert.ok(pids.every(isAlive), started.text());
       return { started, pids };
     }
 
