@@ -111,23 +111,27 @@ export {
   trimBlank,
 } from "./redaction-rules.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
+export { describeConstraint, holds } from "./scheduler/constraints.ts";
+export { FILTERS, type Filter, type RejectionCode, rejection } from "./scheduler/filters.ts";
+export { type Host, type HostState, hold, type Need, subtract } from "./scheduler/host.ts";
 export {
-  binPack,
+  DEFAULT_PLACEMENT_POLICY,
+  PLACEMENT_POLICIES,
+  type PlacementPolicy,
+  type ScorePart,
+  scoreOf,
+  scoreParts,
+} from "./scheduler/placement-policy.ts";
+export {
   type Candidate,
-  type Host,
-  holds,
-  leastLoaded,
   type Placement,
   type Plan,
+  type PlanTerms,
   planPlacements,
-  type RejectionCode,
-  rejection,
-  type Scorer,
-  subtract,
   type Unplaceable,
-  type WaitReason,
-  waitReasons,
-} from "./scheduler.ts";
+} from "./scheduler/plan.ts";
+export { byUrgency, dueSince, PRIORITY_STEP_MS, urgentSince } from "./scheduler/urgency.ts";
+export { type WaitReason, waitReasons } from "./scheduler/wait-reasons.ts";
 export {
   checkSecret,
   MAX_JOB_SECRET_BYTES,

@@ -4,6 +4,7 @@ import { EXIT_REASONS, type Outcome, outcomeOf } from "./exit-reasons.ts";
 import type { JobId, LeaseToken, TenantId, WorkerId } from "./ids.ts";
 import type { JobSpec, Requirements, Timeouts } from "./job-spec.ts";
 import { isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
+import { urgentSince } from "./scheduler/urgency.ts";
 
 export type JobState =
   | "pending"
@@ -67,6 +68,8 @@ export interface Job {
   readonly lease: Lease | null;
   /** Earliest next start. */
   readonly runAt: Date;
+  /** See `urgentSince`; fixed. */
+  readonly urgentSince: Date;
   readonly createdAt: Date;
   /** Start of the latest attempt. */
   readonly startedAt: Date | null;
@@ -121,12 +124,18 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
     startedAttempts: 0,
     lease: null,
     runAt: spec.notBefore ?? facts.now,
+    urgentSince: urgentSince(firstDueAt(spec, facts.now), spec.priority),
     createdAt: facts.now,
     startedAt: null,
     finishedAt: null,
     cancelRequest: null,
     outcome: null,
   };
+}
+
+/** A job does not age before it may start. */
+function firstDueAt({ notBefore }: JobSpec, now: Date): Date {
+  return notBefore !== null && notBefore > now ? notBefore : now;
 }
 
 /** The job after `event`. @throws PlatformError `failed_precondition` if the table has no entry. */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { after } from "@hodei/testkit";
 import fc from "fast-check";
-import type { JobId } from "./ids.ts";
+import { DEFAULT_TENANT_ID, type JobId } from "./ids.ts";
 import { type Pool, type PoolDemand, provisionCount } from "./pool.ts";
-import type { Candidate } from "./scheduler.ts";
+import type { Candidate } from "./scheduler/plan.ts";
 
 const POOL: Pool = {
   name: "local",
@@ -23,7 +23,8 @@ function waiting(count: number, parts: Partial<Candidate["requirements"]> = {}):
     jobId: `job-${index}` as JobId,
     version: 1,
     priority: 0,
-    createdAt: after(index),
+    urgentSince: after(index),
+    tenantId: DEFAULT_TENANT_ID,
     requirements: {
       cpuMillis: 1_000,
       memoryBytes: 0,

@@ -1,5 +1,6 @@
 import type { WorkerId } from "./ids.ts";
-import { binPack, type Candidate, type Host, planPlacements } from "./scheduler.ts";
+import type { Host } from "./scheduler/host.ts";
+import { type Candidate, planPlacements } from "./scheduler/plan.ts";
 import type { Capacity } from "./worker.ts";
 
 /** Workers made from one template by one provider, with a size policy. */
@@ -37,7 +38,7 @@ export function provisionCount(pool: Pool, demand: PoolDemand): number {
   const imagined = Array.from({ length: demand.bootingCount + room }, (_, index) =>
     imaginedHost(pool.template, index),
   );
-  const { placements } = planPlacements(demand.unplaceable, imagined, binPack);
+  const { placements } = planPlacements(demand.unplaceable, imagined, { policy: "bin_pack" });
   const used = new Set(placements.map(({ workerId }) => workerId)).size;
   return Math.min(room, Math.max(missing, used - demand.bootingCount));
 }
@@ -45,9 +46,12 @@ export function provisionCount(pool: Pool, demand: PoolDemand): number {
 function imaginedHost(template: WorkerTemplate, index: number): Host {
   return {
     workerId: `imagined-${index}` as WorkerId,
+    state: "ready",
+    tenantId: null,
     arch: template.arch,
     labels: template.labels,
     capacity: template.capacity,
     free: template.capacity,
+    heldCount: 0,
   };
 }

@@ -3,7 +3,7 @@ import type { EventCursor, EventRecord, StoredEvent } from "./events.ts";
 import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts";
 import type { Job, JobEvent, JobState } from "./job.ts";
 import type { JobSpec, Requirements } from "./job-spec.ts";
-import type { Candidate } from "./scheduler.ts";
+import type { Candidate } from "./scheduler/plan.ts";
 import type { Worker, WorkerEvent, WorkerState } from "./worker.ts";
 
 /** One page of a list; `nextToken` is `null` on the last. Tokens are opaque. */
@@ -58,7 +58,7 @@ export interface JobReader {
   getSpec(id: JobId): Promise<JobSpec>;
   /** Newest first. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
-  /** Pending jobs with `runAt` ≤ `now`, most urgent first (priority, age, id). */
+  /** Pending jobs with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. */
   listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
   /** Earliest `runAt` or queue deadline after `now` among pending jobs; `null` if there is none. */
   nextDueAt(now: Date): Promise<Date | null>;

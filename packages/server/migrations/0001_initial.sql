@@ -21,6 +21,8 @@ create table job (
   started_attempts integer not null,
   priority smallint not null,
   run_at timestamptz not null,
+  -- When it was first due, earlier by a minute for each point of priority: the order in which jobs are placed.
+  urgent_since timestamptz not null,
   -- Null once an attempt has started: only the wait before the first is limited.
   queue_deadline_at timestamptz,
   lease_token uuid,
@@ -56,7 +58,7 @@ create table job (
   autovacuum_vacuum_cost_delay = 0
 );
 
-create index job_due on job (priority desc, created_at, id) where state = 'pending';
+create index job_due on job (urgent_since, id) where state = 'pending';
 create index job_run_at on job (run_at) where state = 'pending';
 create index job_queue_deadline on job (queue_deadline_at, id)
   where state = 'pending' and queue_deadline_at is not null;

@@ -1,10 +1,12 @@
 import {
+  DEFAULT_PLACEMENT_POLICY,
   EXIT_REASONS,
   type Host,
   type Job,
   type JobId,
-  leastLoaded,
+  type Need,
   rejection,
+  scoreOf,
   type WaitReason,
   type Worker,
   type WorkerId,
@@ -65,11 +67,16 @@ function placedSummary({ state, lease, attempt, cancelRequest }: Job): string {
   return cancelRequest === null ? `${where}.` : `${where}; its cancel was asked for.`;
 }
 
+const needOf = ({ tenantId, policy: { requirements } }: Job): Need => ({ tenantId, requirements });
+
 function scoresOf(job: Job, hosts: readonly Host[]): Explanation["scores"] {
-  const { requirements } = job.policy;
+  const need = needOf(job);
   return hosts
-    .filter((host) => rejection(host, requirements) === undefined)
-    .map((host) => ({ workerId: host.workerId, score: leastLoaded(host, requirements) }))
+    .filter((host) => rejection(host, need) === undefined)
+    .map((host) => ({
+      workerId: host.workerId,
+      score: scoreOf(DEFAULT_PLACEMENT_POLICY, host, need),
+    }))
     .toSorted((a, b) => b.score - a.score);
 }
 
@@ -79,13 +86,13 @@ async function pendingReasons(
   hosts: readonly Host[],
 ): Promise<readonly ExplainReason[]> {
   if (job.runAt > deps.clock.now()) return [delayReason(job)];
-  const { requirements } = job.policy;
-  if (hosts.some((host) => rejection(host, requirements) === undefined)) {
+  const need = needOf(job);
+  if (hosts.some((host) => rejection(host, need) === undefined)) {
     const message = "a worker is free for it; it is placed in order of priority and age";
     return [{ code: "next_turn", message, workerCount: 0 }];
   }
   const workers = await deps.database.readers.workers.listLive();
-  return [...waitReasons(requirements, hosts), ...poolReasons(deps, workers)];
+  return [...waitReasons(need, hosts), ...poolReasons(deps, workers)];
 }
 
 function delayReason({ runAt, startedAttempts }: Job): ExplainReason {

@@ -2,16 +2,21 @@ import {
   type Capacity,
   type HeldAttempt,
   type Host,
+  type HostState,
+  hold,
   type Readers,
   type Stores,
-  subtract,
   takesAttempts,
   type Worker,
   type WorkerId,
 } from "@hodei/domain";
+import { JOINED_PROVIDER } from "./joined.ts";
 import type { Sessions } from "./sessions.ts";
 
-/** Workers that take attempts, with what is free on each. Capacity is what the worker last said. */
+/**
+ * Every worker that has been connected and is not gone, with what is free on each. Capacity is what the worker last said.
+ * Those that take no attempts are there too: filters reject them, and say why.
+ */
 export async function readHosts(deps: {
   readonly readers: Pick<Readers, "jobs" | "workers">;
   readonly sessions: Sessions;
@@ -21,15 +26,15 @@ export async function readHosts(deps: {
     deps.readers.jobs.listHeld(),
   ]);
   const heldByWorker = Map.groupBy(held, ({ workerId }) => workerId);
-  return workers.filter(takesAttempts).flatMap((worker) => {
+  return workers.flatMap((worker) => {
     const capacity = deps.sessions.find(worker.id)?.capacity;
     return toHost(worker, capacity, heldByWorker.get(worker.id) ?? []);
   });
 }
 
 /**
- * Those of the workers that still take attempts, as `readHosts` has them, held until the transaction ends: meanwhile
- * nobody else places on them, and none of them is lost.
+ * These workers as `readHosts` has them, held until the transaction ends: meanwhile nobody else places on them, and none
+ * of them is lost.
  */
 export async function lockHosts(
   { workers, jobs }: Pick<Stores, "workers" | "jobs">,
@@ -40,7 +45,7 @@ export async function lockHosts(
   // In the same order everywhere, so that two who place at once do not wait for each other.
   for (const id of [...new Set(workerIds)].toSorted()) locked.push(await workers.lock(id));
   const held = Map.groupBy(await jobs.listOfWorkers(workerIds), ({ lease }) => lease?.workerId);
-  return locked.filter(takesAttempts).flatMap((worker) => {
+  return locked.flatMap((worker) => {
     const attempts = (held.get(worker.id) ?? []).map(({ policy }) => policy);
     return toHost(worker, sessions.find(worker.id)?.capacity, attempts);
   });
@@ -51,11 +56,27 @@ function toHost(
   reported: Capacity | undefined,
   held: readonly Pick<HeldAttempt, "requirements">[],
 ): Host[] {
-  if (worker.facts === null) return [];
+  if (worker.facts === null || worker.state === "terminated") return [];
   const { arch, labels } = worker.facts;
   const capacity = reported ?? worker.facts.capacity;
-  const free = held.reduce((left, { requirements }) => subtract(left, requirements), capacity);
-  return [{ workerId: worker.id, arch, labels: withPool(worker, labels), capacity, free }];
+  const empty: Host = {
+    workerId: worker.id,
+    state: toHostState(worker),
+    // A machine that joined by itself is its tenant's; what a pool made is there for all.
+    tenantId: worker.provider === JOINED_PROVIDER ? worker.tenantId : null,
+    arch,
+    labels: withPool(worker, labels),
+    capacity,
+    free: capacity,
+    heldCount: 0,
+  };
+  return [held.reduce((host, { requirements }) => hold(host, requirements), empty)];
+}
+
+function toHostState(worker: Worker): HostState {
+  if (takesAttempts(worker)) return "ready";
+  if (worker.state === "lost") return "lost";
+  return worker.drainRequestedAt === null ? "disconnected" : "draining";
 }
 
 /** Labels that every worker has without saying so. */

@@ -5,6 +5,7 @@ export { listEvents, type OwnEventFilter, watchEvents } from "./events.ts";
 export { type ExplainReason, type Explanation, explainJob } from "./explain-job.ts";
 export { getJob } from "./get-job.ts";
 export { exitWhenIdle } from "./idle-exit.ts";
+export { JOINED_POOL } from "./joined.ts";
 export { listJobs } from "./list-jobs.ts";
 export { createLoops, type Leadership } from "./loops.ts";
 export { openSession } from "./open-session.ts";
@@ -26,7 +27,6 @@ export {
   DEFAULT_JOIN_TOKEN_TTL_MS,
   drainWorker,
   getWorker,
-  JOINED_POOL,
   listWorkers,
   type WorkerView,
 } from "./workers.ts";

@@ -149,7 +149,7 @@ test("explain says why a job waits", async () => {
   assert.deepEqual(await codes(deps, plain), ["next_turn"]);
   const { requirements } = aJobSpec();
   const big = await submit(deps, { requirements: { ...requirements, cpuMillis: 64_000 } });
-  assert.deepEqual(await codes(deps, big), ["cpu"]);
+  assert.deepEqual(await codes(deps, big), ["cpu_capacity"]);
   const foreign = await submit(deps, { requirements: { ...requirements, arch: "arm64" } });
   assert.deepEqual(await codes(deps, foreign), ["arch"]);
   const constraints = [{ label: "zone", operator: "eq", values: ["b"] }] as const;

@@ -2,8 +2,8 @@ import {
   applyWorkerEvent,
   type Candidate,
   createWorker,
+  DEFAULT_PLACEMENT_POLICY,
   DEFAULT_TENANT_ID,
-  leastLoaded,
   type Machine,
   type Pool,
   type PoolDemand,
@@ -72,7 +72,8 @@ export class Provisioner {
     const { readers } = database;
     const due = await readers.jobs.listDue(clock.now(), settings.scheduleLimitCount);
     if (due.length === 0) return [];
-    const plan = planPlacements(due, await readHosts({ readers, sessions }), leastLoaded);
+    const terms = { policy: DEFAULT_PLACEMENT_POLICY };
+    const plan = planPlacements(due, await readHosts({ readers, sessions }), terms);
     const ids = new Set(plan.unplaceable.map(({ jobId }) => jobId));
     return due.filter(({ jobId }) => ids.has(jobId));
   }

@@ -9,8 +9,8 @@ import {
 } from "@hodei/domain";
 import { returnAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
+import { JOINED_PROVIDER } from "./joined.ts";
 import { removeWorker } from "./remove-worker.ts";
-import { JOINED_PROVIDER } from "./workers.ts";
 
 /** Rows that one turn of a reaper takes; the rest are taken at once in the next. */
 const REAP_LIMIT_COUNT = 500;

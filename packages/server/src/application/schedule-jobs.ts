@@ -1,15 +1,15 @@
 import {
   type Attempt,
   applyJobEvent,
+  DEFAULT_PLACEMENT_POLICY,
+  hold,
   type Job,
   type JobEvent,
   type Lease,
-  leastLoaded,
   type Placement,
   planPlacements,
   rejection,
   type Stores,
-  subtract,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { lockHosts, readHosts } from "./hosts.ts";
@@ -29,7 +29,7 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   const candidates = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
   if (candidates.length > 0) {
     const hosts = await readHosts({ readers, sessions: deps.sessions });
-    const { placements } = planPlacements(candidates, hosts, leastLoaded);
+    const { placements } = planPlacements(candidates, hosts, { policy: DEFAULT_PLACEMENT_POLICY });
     for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
       await store(deps, placements.slice(start, start + PLACEMENTS_PER_TRANSACTION));
     }
@@ -51,9 +51,9 @@ async function store(deps: ScheduleDeps, placements: readonly Placement[]): Prom
       const host = hosts.get(placement.workerId);
       const { requirements } = job.policy;
       if (job.version !== placement.version || host === undefined) continue;
-      if (rejection(host, requirements) !== undefined) continue;
+      if (rejection(host, { tenantId: job.tenantId, requirements }) !== undefined) continue;
       await assign(deps, stores, job, placement);
-      hosts.set(host.workerId, { ...host, free: subtract(host.free, requirements) });
+      hosts.set(host.workerId, hold(host, requirements));
     }
   });
 }

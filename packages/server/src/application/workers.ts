@@ -12,15 +12,12 @@ import {
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { countHeld } from "./hosts.ts";
+import { JOINED_PROVIDER } from "./joined.ts";
 import { ownedBy, type Principal } from "./principal.ts";
 import type { ReportedMetrics } from "./sessions.ts";
 
 /** How long a join token is good for when the caller does not say. */
 export const DEFAULT_JOIN_TOKEN_TTL_MS = 3_600_000;
-/** Pool of workers that came by themselves, when the caller does not say. */
-export const JOINED_POOL = "joined";
-/** Stands for the provider of workers that came by themselves. */
-export const JOINED_PROVIDER = "joined";
 
 export interface WorkerView {
   readonly worker: Worker;

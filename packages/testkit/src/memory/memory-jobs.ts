@@ -1,4 +1,5 @@
 import {
+  byUrgency,
   type Candidate,
   type HeldAttempt,
   isTerminal,
@@ -50,20 +51,16 @@ export class MemoryJobReader implements JobReader {
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
     return this.#unfinished()
       .filter(({ state, runAt }) => state === "pending" && runAt <= now)
-      .toSorted(
-        (a, b) =>
-          b.policy.priority - a.policy.priority ||
-          a.createdAt.getTime() - b.createdAt.getTime() ||
-          compareText(a.id, b.id),
-      )
-      .slice(0, limit)
-      .map(({ id, version, createdAt, policy: { priority, requirements } }) => ({
+      .map(({ id, version, tenantId, urgentSince, policy: { priority, requirements } }) => ({
         jobId: id,
         version,
+        tenantId,
         priority,
-        createdAt,
+        urgentSince,
         requirements,
-      }));
+      }))
+      .toSorted(byUrgency)
+      .slice(0, limit);
   }
 
   async nextDueAt(now: Date): Promise<Date | null> {

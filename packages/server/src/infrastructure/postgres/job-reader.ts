@@ -10,6 +10,7 @@ import {
   type PageRequest,
   PlatformError,
   type Requirements,
+  type TenantId,
   type WorkerId,
 } from "@hodei/domain";
 import { listJobs } from "./job-list.ts";
@@ -27,10 +28,10 @@ const GET_SPEC: Statement = {
 const LIST_DUE: Statement = {
   name: "job_list_due",
   text: `
-    select j.id, j.version, j.priority, j.created_at, s.policy -> 'requirements' as requirements
+    select j.id, j.tenant_id, j.version, j.priority, j.urgent_since, s.policy -> 'requirements' as requirements
     from job j join job_spec s on s.job_id = j.id
     where j.state = 'pending' and j.run_at <= $1
-    order by j.priority desc, j.created_at, j.id
+    order by j.urgent_since, j.id
     limit $2`,
 };
 
@@ -78,9 +79,10 @@ const COUNT_UNFINISHED: Statement = {
 
 interface CandidateRow {
   readonly id: string;
+  readonly tenant_id: string;
   readonly version: number;
   readonly priority: number;
-  readonly created_at: Date;
+  readonly urgent_since: Date;
   readonly requirements: Requirements;
 }
 
@@ -116,11 +118,12 @@ export class PostgresJobReader implements JobReader {
 
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
     const rows = await this.#sql.run<CandidateRow>(LIST_DUE, [now, limit]);
-    return rows.map(({ id, version, priority, created_at, requirements }) => ({
+    return rows.map(({ id, tenant_id, version, priority, urgent_since, requirements }) => ({
       jobId: id as JobId,
       version,
+      tenantId: tenant_id as TenantId,
       priority,
-      createdAt: created_at,
+      urgentSince: urgent_since,
       requirements,
     }));
   }

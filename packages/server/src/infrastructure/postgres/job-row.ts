@@ -21,6 +21,7 @@ export interface JobRow extends OutcomeColumns {
   readonly started_attempts: number;
   readonly priority: number;
   readonly run_at: Date;
+  readonly urgent_since: Date;
   readonly queue_deadline_at: Date | null;
   readonly lease_token: string | null;
   readonly lease_worker_id: string | null;
@@ -44,7 +45,7 @@ export interface StoredJobRow extends JobRow {
 // biome-ignore format: one column a line
 export const JOB_COLUMN_TYPES = {
   id: "uuid", tenant_id: "text", state: "text", version: "integer", attempt: "integer", started_attempts: "integer",
-  priority: "smallint", run_at: "timestamptz", queue_deadline_at: "timestamptz",
+  priority: "smallint", run_at: "timestamptz", urgent_since: "timestamptz", queue_deadline_at: "timestamptz",
   lease_token: "uuid", lease_worker_id: "uuid", acknowledge_by: "timestamptz",
   created_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
   cancel_requested_at: "timestamptz", cancel_requested_by: "text",
@@ -57,6 +58,7 @@ const FIXED_COLUMNS: readonly string[] = [
   "id",
   "tenant_id",
   "priority",
+  "urgent_since",
   "created_at",
   "correlation_id",
 ] satisfies (keyof JobRow)[];
@@ -85,6 +87,7 @@ export function toJobRow(job: Job): JobRow {
     started_attempts: job.startedAttempts,
     priority: job.policy.priority,
     run_at: job.runAt,
+    urgent_since: job.urgentSince,
     queue_deadline_at: queueDeadline(job),
     lease_token: job.lease?.token ?? null,
     lease_worker_id: job.lease?.workerId ?? null,
@@ -113,6 +116,7 @@ export function fromJobRow(row: StoredJobRow): Job {
     startedAttempts: row.started_attempts,
     lease: toLease(row),
     runAt: row.run_at,
+    urgentSince: row.urgent_since,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,

@@ -29,11 +29,12 @@ function testDueJobs(open: Open): void {
     const due = await jobs.listDue(after(99), 10);
     assert.deepEqual(
       due,
-      order.map(({ id, version, createdAt, policy: { priority, requirements } }) => ({
+      order.map(({ id, tenantId, version, urgentSince, policy: { priority, requirements } }) => ({
         jobId: id,
+        tenantId,
         version,
         priority,
-        createdAt,
+        urgentSince,
         requirements,
       })),
     );
