@@ -30,8 +30,26 @@ test("a target is met at its limit, and missed beyond it", () => {
   assert.equal(isMet({ kind: "ratio_at_least", limit: 0.6 }, 59), false);
   assert.equal(isMet({ kind: "value_at_least", limit: 500 }, 500), true);
   assert.equal(isMet({ kind: "value_at_least", limit: 500 }, 499), false);
+  assert.equal(isMet({ kind: "ratio_at_most", limit: 1.2 }, 120), true);
+  assert.equal(isMet({ kind: "ratio_at_most", limit: 1.2 }, 121), false);
+  assert.equal(isMet({ kind: "value_at_most", limit: 80 }, 80), true);
+  assert.equal(isMet({ kind: "value_at_most", limit: 80 }, 81), false);
   assert.equal(isMet({ kind: "added_at_most", limit: 10 }, 110), true);
   assert.equal(isMet({ kind: "added_at_most", limit: 10 }, 111), false);
+});
+
+test("where nothing bare does the same, there is no baseline and no ratio", () => {
+  const rounds = [
+    { value: 4, baseline: null },
+    { value: 6, baseline: null },
+  ];
+  const result = toResult(figureWith({ kind: "value_at_most", limit: 5 }), rounds);
+  assert.deepEqual(
+    [result.value, result.baseline, result.ratio, result.met],
+    [5, null, null, true],
+  );
+  const relative = figureWith({ kind: "ratio_at_most", limit: 5 });
+  assert.throws(() => toResult(relative, rounds), RangeError);
 });
 
 test("nothing measured is no result", () => {

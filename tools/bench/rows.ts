@@ -2,9 +2,18 @@ import type { Row } from "./row.ts";
 import { createJob } from "./rows/create-job.ts";
 import { launch } from "./rows/launch.ts";
 import { logs } from "./rows/logs.ts";
+import { placement } from "./rows/placement.ts";
 import { redact } from "./rows/redact.ts";
 import { shortJobs } from "./rows/short-jobs.ts";
 import { submitStart } from "./rows/submit-start.ts";
 
 /** Everything that is measured, in the order in which it runs. */
-export const ROWS: readonly Row[] = [submitStart, shortJobs, createJob, launch, logs, redact];
+export const ROWS: readonly Row[] = [
+  submitStart,
+  shortJobs,
+  createJob,
+  launch,
+  logs,
+  redact,
+  placement,
+];

@@ -1,6 +1,7 @@
-import type { Figure, Result, Round } from "./result.ts";
+import type { Figure, Result } from "./result.ts";
 
 const HEADINGS = ["figure", "measured", "baseline", "ratio", "target", "met"];
+const ABSENT = "–";
 
 /**
  * The results as a Markdown table that also reads well in a terminal: medians, with the smallest and largest round in
@@ -24,8 +25,12 @@ export function renderTarget({
   switch (kind) {
     case "ratio_at_least":
       return `≥ ${renderNumber(limit)} × baseline`;
+    case "ratio_at_most":
+      return `≤ ${renderNumber(limit)} × baseline`;
     case "value_at_least":
       return `≥ ${renderNumber(limit)} ${unit}`;
+    case "value_at_most":
+      return `≤ ${renderNumber(limit)} ${unit}`;
     case "added_at_most":
       return `≤ baseline + ${renderNumber(limit)} ${unit}`;
   }
@@ -33,23 +38,25 @@ export function renderTarget({
 
 function cells(result: Result): string[] {
   const { name, unit, value, baseline, ratio, met, rounds } = result;
-  const spread = (pick: (round: Round) => number) => {
-    const values = rounds.map(pick);
-    return `(${renderNumber(Math.min(...values))}–${renderNumber(Math.max(...values))})`;
-  };
+  const values = rounds.map((round) => round.value);
+  const baselines = rounds.flatMap((round) => round.baseline ?? []);
   return [
     name,
-    `${renderNumber(value)} ${unit} ${spread((round) => round.value)}`,
-    `${renderNumber(baseline)} ${unit} ${spread((round) => round.baseline)}`,
-    `${renderNumber(ratio)} ×`,
+    `${renderNumber(value)} ${unit} ${renderSpread(values)}`,
+    baseline === null ? ABSENT : `${renderNumber(baseline)} ${unit} ${renderSpread(baselines)}`,
+    ratio === null ? ABSENT : `${renderNumber(ratio)} ×`,
     renderTarget(result),
     met ? "yes" : `no${renderMiss(result)}`,
   ];
 }
 
+const renderSpread = (values: readonly number[]): string =>
+  `(${renderNumber(Math.min(...values))}–${renderNumber(Math.max(...values))})`;
+
 /** A ratio or a value says by itself how far it is off; what was added does not stand in the table. */
 function renderMiss({ target, unit, value, baseline }: Result): string {
-  return target.kind === "added_at_most" ? `: + ${renderNumber(value - baseline)} ${unit}` : "";
+  if (target.kind !== "added_at_most" || baseline === null) return "";
+  return `: + ${renderNumber(value - baseline)} ${unit}`;
 }
 
 /** Three significant digits below a thousand, whole numbers with separators above. */
