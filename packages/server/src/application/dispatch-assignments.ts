@@ -10,7 +10,16 @@ type DispatchDeps = Pick<Deps, "database" | "secrets" | "sessions" | "clock" | "
 export async function dispatchAssignments(deps: DispatchDeps): Promise<undefined> {
   const open = new Map(deps.sessions.all().map((session) => [session.workerId, session]));
   if (open.size === 0) return;
+  const sent = [...open.values()].map(
+    (session) => [session, [...session.sentAssignments]] as const,
+  );
   const jobs = await deps.database.readers.jobs.listOfWorkers([...open.keys()]);
+  const held = new Set(jobs.map(({ lease }) => lease?.token));
+  // Only what was sent before the jobs were read and is not among them is over. To forget it when the result comes would
+  // be too early: a turn that read the job before that would send it again, and the worker would run it twice.
+  for (const [session, tokens] of sent) {
+    for (const token of tokens) if (!held.has(token)) session.forget(token);
+  }
   for (const job of jobs) {
     const session = job.lease === null ? undefined : open.get(job.lease.workerId);
     if (session !== undefined) await dispatch(deps, session, job);

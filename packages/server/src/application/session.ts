@@ -130,7 +130,6 @@ export class Session {
       if (!isCurrent(job, this.#open.workerId, ref) || job.state !== "assigned") return;
       await returnAttempt(stores, job, clock.now(), `the worker refused it: ${message}`);
     });
-    this.#open.forget(ref.leaseToken);
   }
 
   async #appendLog(batch: LogBatch): Promise<void> {
@@ -158,7 +157,6 @@ export class Session {
       return repeated && isAttemptOver(attempt.state);
     });
     if (!accepted) log.warn("stale_result_refused", { workerId: this.#open.workerId, ...ref });
-    this.#open.forget(ref.leaseToken);
     this.#open.send({ type: "result_ack", ref, accepted });
   }
 
@@ -176,7 +174,6 @@ export class Session {
   }
 
   #abandon(ref: AttemptRef): void {
-    this.#open.forget(ref.leaseToken);
     this.#open.send({ type: "abandon_attempt", ref });
   }
 }

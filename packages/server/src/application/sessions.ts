@@ -39,7 +39,7 @@ export class OpenSession {
     this.outgoing.end();
   }
 
-  /** Forgets what was sent for attempts that have ended. */
+  /** Forgets what was sent for an attempt that no reader of jobs still sees here. */
   forget(token: LeaseToken): void {
     this.sentAssignments.delete(token);
     this.sentCancels.delete(token);
