@@ -21,6 +21,7 @@ const PUBLIC_SERVICES = [
   "hodei.v1.EventService",
   "hodei.v1.JobService",
   "hodei.v1.LogService",
+  "hodei.v1.SecretService",
   "hodei.v1.WorkerAdminService",
 ];
 const JOB_DEADLINE_MS = 60_000;

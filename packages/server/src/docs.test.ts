@@ -7,6 +7,7 @@ import { EventService } from "@hodei/proto/hodei/v1/event_service";
 import { JobSpecSchema } from "@hodei/proto/hodei/v1/job";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { LogService } from "@hodei/proto/hodei/v1/log_service";
+import { SecretService } from "@hodei/proto/hodei/v1/secret_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { readServerConfig, schema } from "./config.ts";
 import { UNSUPPORTED_FIELDS } from "./interface/grpc/convert/unsupported-fields.ts";
@@ -64,8 +65,8 @@ test("docs/job-spec.md names the fields that are refused", () => {
 
 test("docs/api.md has every call of the public listener", () => {
   const described = rowsUnder("The calls", readDocument("api.md")).map(([call]) => call);
-  const calls = [JobService, LogService, EventService, WorkerAdminService].flatMap((service) =>
-    service.methods.map((method) => `${service.name}/${method.name}`),
+  const calls = [JobService, LogService, EventService, SecretService, WorkerAdminService].flatMap(
+    (service) => service.methods.map((method) => `${service.name}/${method.name}`),
   );
   const health = `${Health.typeName}/${Health.methods.map(({ name }) => name).join(", ")}`;
   assert.deepEqual(described, [...calls, health]);
