@@ -11,6 +11,7 @@ export {
 export type { Clock, Random, StopSignal } from "./clock.ts";
 export type { Component } from "./component.ts";
 export type { CertificateAuthority, IssuedCertificate, JoinTokenCodec } from "./credentials.ts";
+export type { DayPartitions } from "./day-partitions.ts";
 export {
   type ErrorCode,
   invariant,

@@ -31,9 +31,12 @@ export interface LogBatch {
   readonly segments: readonly LogSegment[];
 }
 
-/** What is missing from a log. `skipped`: only from this tail, whose reader was too slow; a read has the bytes. */
+/**
+ * What is missing from a log. `skipped`: only from this tail, whose reader was too slow; a read has the bytes. `expired`:
+ * the log was not kept for so long.
+ */
 export interface MissingBytes {
-  readonly reason: LogGap | "skipped";
+  readonly reason: LogGap | "skipped" | "expired";
   readonly lengthBytes: number;
 }
 

@@ -118,6 +118,9 @@ create table attempt (
   autovacuum_vacuum_threshold = 10000
 );
 
+-- Finds the attempts of a day, in order to know whether its log may go. Costs next to nothing to keep.
+create index attempt_assigned on attempt using brin (assigned_at);
+
 create table worker (
   id uuid primary key,
   tenant_id text not null,
@@ -204,7 +207,12 @@ create table subscription (
 
 -- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0. Where bytes are missing the row
 -- counts them, so its lengths may be beyond an integer.
+--
+-- In partitions, one for each day of UTC, that the server makes and drops (PostgresPartitions). All rows of an attempt are
+-- in one: that of the day on which it was assigned.
 create table log_chunk (
+  -- Of the attempt.
+  assigned_at timestamptz not null,
   job_id uuid not null,
   attempt integer not null,
   byte_offset bigint not null,
@@ -219,8 +227,8 @@ create table log_chunk (
   -- Of data: 0 none, 1 Zstandard.
   compression smallint not null constraint log_chunk_compression_check check (compression in (0, 1)),
   data bytea not null,
-  primary key (job_id, attempt, byte_offset)
-) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+  primary key (job_id, attempt, byte_offset, assigned_at)
+) partition by range (assigned_at);
 
 -- Workers compress what is worth it; the server spends no processor on trying again.
 alter table log_chunk alter column data set storage external;

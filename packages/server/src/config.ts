@@ -6,6 +6,8 @@ import { z } from "zod";
 
 const PREFIX = "HODEI_SERVER_";
 
+const DAY_MS = 86_400_000;
+
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
 
@@ -50,6 +52,8 @@ export const schema = z.strictObject({
   idleExitMs: milliseconds.optional(),
   /** Ends local workers with the server; else they outlive it and come back to the next one. */
   stopWorkersOnExit: z.stringbool().or(z.boolean()).default(false),
+  /** How long the log of an attempt is kept after the attempt's end, at least; whole days go at once. Default: 30 days. */
+  logRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
   /** How long a start waits for the database. */
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

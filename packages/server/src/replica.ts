@@ -11,6 +11,7 @@ import {
   DEFAULT_SETTINGS,
   type Deps,
   exitWhenIdle,
+  prepareRecords,
   Reconciler,
   Sessions,
   Signals,
@@ -18,6 +19,7 @@ import {
 import type { ServerConfig } from "./config.ts";
 import { readPublicCertificate } from "./files.ts";
 import {
+  logPartitions,
   type PostgresAddress,
   PostgresDatabase,
   PostgresLeadership,
@@ -83,13 +85,15 @@ export async function createReplica(
     workers.renewal,
     ...idleExit(deps, options, publicListener),
   ];
-  const parts = [...stores.parts, publicListener, workers.listener];
+  const listeners = [publicListener, workers.listener];
   return {
     publicUrl: () => urlOf(certificate ? "https" : "http", publicListener),
     workerUrl,
     apiTokenFile,
     start: async () => {
-      for (const part of [...parts, ...loops]) await part.start();
+      for (const part of stores.parts) await part.start();
+      await prepareRecords(deps);
+      for (const part of [...listeners, ...loops]) await part.start();
       await rememberPorts(config.dataDir, {
         publicPort: publicListener.address.port,
         workerPort: workers.listener.address.port,
@@ -121,6 +125,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
   };
   const database = new PostgresDatabase({ address, onCommit });
   const logs = new PostgresLogStore({ address });
+  const logDays = logPartitions(address);
   const keyFile = config.secretKeyFile ?? join(config.dataDir, "secret-key");
   const secrets = new PostgresSecretStore({
     address,
@@ -133,18 +138,19 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     onHeld: () => signals.notifyAll(),
     onTrouble,
   });
-  const parts: readonly Component[] = [database, secrets, logs, notifier, leadership];
-  return { signals, database, secrets, logs, leadership, parts };
+  const parts: readonly Component[] = [database, secrets, logs, logDays, notifier, leadership];
+  const keptRecords = [{ partitions: logDays, retentionMs: config.logRetentionMs }];
+  return { signals, database, secrets, logs, leadership, keptRecords, parts };
 }
 
 function createDeps(
   options: StartOptions,
-  made: Pick<Deps, "database" | "secrets" | "logs" | "signals"> & {
+  made: Pick<Deps, "database" | "secrets" | "logs" | "signals" | "keptRecords"> & {
     readonly authority: LocalCertificateAuthority;
     readonly workerUrl: () => string;
   },
 ): Deps {
-  const { database, secrets, logs, signals, authority, workerUrl } = made;
+  const { database, secrets, logs, signals, keptRecords, authority, workerUrl } = made;
   const ids = timeOrderedIds();
   return {
     database,
@@ -161,6 +167,7 @@ function createDeps(
     replicaId: ids.next() as ReplicaId,
     startedAt: systemClock.now(),
     pools: createLocalPools({ ...options, serverUrl: workerUrl }),
+    keptRecords,
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
     log: options.log,
   };

@@ -82,6 +82,8 @@ export class Replica {
           serverUrl: () => "https://simulated.test",
         },
       ],
+      // Days are longer than a run.
+      keptRecords: [],
       settings: scenario.timing.settings,
       log: createLogger(world, this.name, () => this.#isAlive),
     };

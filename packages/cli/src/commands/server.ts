@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { CommandContext } from "../context.ts";
 import { createCommand, parsedBy } from "../define-command.ts";
 import { defined } from "../values/defined.ts";
+import { parseDuration } from "../values/duration.ts";
 import { wholeNumber } from "../values/scalars.ts";
 
 interface Flags {
@@ -20,6 +21,7 @@ interface Flags {
   readonly secretKeyFile?: string;
   readonly localWorkersMin?: number;
   readonly localWorkersMax?: number;
+  readonly logRetention?: number;
   readonly logLevel?: "debug" | "info" | "warn" | "error";
 }
 
@@ -55,6 +57,11 @@ export function define(context: CommandContext): Command {
       "workers on this machine, at most; default: 0",
       parseCount,
     )
+    .option(
+      "--log-retention <duration>",
+      "how long logs are kept after the end of their attempts; default: 30 days",
+      parsedBy(parseDuration),
+    )
     .addOption(
       new Option("--log-level <level>", "what to log; default: info").choices([
         "debug",
@@ -66,12 +73,16 @@ export function define(context: CommandContext): Command {
     .action((flags: Flags) => runInThisProcess(flags, context));
 }
 
-async function runInThisProcess(flags: Flags, context: CommandContext): Promise<void> {
+async function runInThisProcess(
+  { logRetention: logRetentionMs, ...flags }: Flags,
+  context: CommandContext,
+): Promise<void> {
   const { runServer } = await import("@hodei/server");
   const inFolder = (path: string | undefined) => path && resolve(context.cwd, path);
   context.exitCode = await runServer({
     settings: defined({
       ...flags,
+      logRetentionMs,
       dataDir: inFolder(flags.dataDir),
       publicCertFile: inFolder(flags.publicCertFile),
       publicKeyFile: inFolder(flags.publicKeyFile),

@@ -10,4 +10,5 @@ const REASONS: Readonly<Record<LogGap, string>> = {
   [LogGap.DROPPED]: " (the worker's spool was full; --log-overflow block makes the job wait)",
   [LogGap.LIMIT]: " (the log has reached its limit; --log-limit raises it)",
   [LogGap.SKIPPED]: " (skipped to keep up; without --skip they are there)",
+  [LogGap.EXPIRED]: " (the server did not keep the log for so long)",
 };

@@ -11,6 +11,7 @@ import type {
   ReplicaId,
   SecretStore,
 } from "@hodei/domain";
+import type { KeptRecords } from "./keep-records.ts";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Settings } from "./settings.ts";
@@ -33,6 +34,8 @@ export interface Deps {
   /** When this replica came up. */
   readonly startedAt: Date;
   readonly pools: readonly PoolMember[];
+  /** What goes when it was kept for long enough. */
+  readonly keptRecords: readonly KeptRecords[];
   readonly settings: Settings;
   readonly log: Logger;
 }

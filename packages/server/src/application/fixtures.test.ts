@@ -74,6 +74,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
     replicaId: ids.next() as ReplicaId,
     startedAt: new Date(0),
     pools: [],
+    keptRecords: [],
     settings: DEFAULT_SETTINGS,
     log: {
       info: () => {},

@@ -6,6 +6,7 @@ export { type ExplainReason, type Explanation, explainJob } from "./explain-job.
 export { getJob } from "./get-job.ts";
 export { exitWhenIdle } from "./idle-exit.ts";
 export { JOINED_POOL } from "./joined.ts";
+export { type KeptRecords, prepareRecords } from "./keep-records.ts";
 export { listJobs } from "./list-jobs.ts";
 export { createLoops, type Leadership } from "./loops.ts";
 export { openSession } from "./open-session.ts";

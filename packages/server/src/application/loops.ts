@@ -1,6 +1,7 @@
 import type { Component } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
+import { keepRecords } from "./keep-records.ts";
 import { Provisioner } from "./provision-workers.ts";
 import { endSilentSessions, reapQueueTimeouts, reapUnacknowledged, reapWorkers } from "./reap.ts";
 import { reconcileSessions } from "./reconcile-sessions.ts";
@@ -8,6 +9,9 @@ import { Reconciler } from "./reconciler.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import type { Topic } from "./signals.ts";
 import { deliver, wakeLoops } from "./subscriptions.ts";
+
+/** Days pass slowly: this is how late one may go. */
+const KEEP_INTERVAL_MS = 60_000;
 
 /** Whether this replica leads: it alone schedules, provisions and reaps. */
 export interface Leadership {
@@ -27,6 +31,7 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     enabled: () => boolean,
     run: () => Promise<Date | undefined>,
   ) => new Reconciler(deps, { name, topics, intervalMs, enabled, run });
+  const keeper = { name: "keep-records", topics: [], intervalMs: KEEP_INTERVAL_MS, enabled: leads };
   return [
     loop("renew-replica", [], always, () => renewReplica(deps)),
     loop("schedule", ["jobs", "workers"], leads, () => scheduleJobs(deps)),
@@ -39,6 +44,7 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     loop("reap-unacknowledged", [], leads, () => reapUnacknowledged(deps)),
     loop("reap-queue-timeouts", [], leads, () => reapQueueTimeouts(deps)),
     loop("deliver-events", ["events"], leads, () => deliver(deps, subscription)),
+    new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
   ];
 }
 

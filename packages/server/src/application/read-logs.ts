@@ -1,4 +1,11 @@
-import { isAttemptOver, type JobId, type LogChunk, type LogStream } from "@hodei/domain";
+import {
+  type Attempt,
+  isAttemptOver,
+  type JobId,
+  type LogChunk,
+  type LogPage,
+  type LogStream,
+} from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { findOwnJob } from "./get-job.ts";
 import type { Principal } from "./principal.ts";
@@ -30,18 +37,37 @@ export async function readLogs(
   const job = await findOwnJob(deps, principal, input.jobId);
   const attempt = input.attempt === 0 ? job.attempt : input.attempt;
   // Asked before reading: an attempt that was over then can have no more log than is read now.
-  const over = await isOver(deps, job.id, attempt);
-  const { chunks, nextOffset } = await deps.logs.read({ ...input, attempt });
+  const ended = await findEnded(deps, job.id, attempt);
+  const page = await deps.logs.read({ ...input, attempt });
+  const { chunks, nextOffset } = withExpired(page, ended, input.stream);
   const stored = await deps.logs.durableOffset(job.id, attempt);
-  return { attempt, chunks, nextOffset, complete: over && nextOffset >= stored };
+  const complete = ended !== undefined && nextOffset >= Math.max(stored, ended.logBytes);
+  return { attempt, chunks, nextOffset, complete };
 }
 
-/** Whether nothing can be added to the attempt's log any more. */
-export async function isOver(
+/** The attempt, if nothing can be added to its log any more. */
+export async function findEnded(
   deps: Pick<Deps, "database">,
   jobId: JobId,
   attempt: number,
-): Promise<boolean> {
+): Promise<Attempt | undefined> {
   const found = await deps.database.readers.attempts.find(jobId, attempt);
-  return found !== undefined && isAttemptOver(found.state);
+  return found !== undefined && isAttemptOver(found.state) ? found : undefined;
+}
+
+/**
+ * `page`, or, where there is nothing to read although the ended attempt wrote more, a gap with the rest of its bytes:
+ * they were not kept for so long.
+ */
+export function withExpired(
+  page: LogPage,
+  ended: Attempt | undefined,
+  stream: LogStream | null,
+): LogPage {
+  const offset = page.nextOffset;
+  if (page.chunks.length > 0 || ended === undefined || offset >= ended.logBytes) return page;
+  const missing = { reason: "expired", lengthBytes: ended.logBytes - offset } as const;
+  const at = ended.finishedAt ?? ended.assignedAt;
+  const gap = { stream: stream ?? "stdout", offset, at, data: new Uint8Array(0), missing };
+  return { chunks: [gap], nextOffset: ended.logBytes };
 }

@@ -25,6 +25,8 @@ const ALL = {
   lossy: false,
 } as const;
 
+const NEVER = new AbortController().signal;
+
 /** Reads a tail in the background; `text` grows as it comes. */
 function tail(deps: Parameters<typeof tailLogs>[0], input: TailLogsInput) {
   const state = { text: "", attempts: new Set<number>() };
@@ -152,4 +154,28 @@ test("a lossy tail that is far behind goes on near the end and says what it skip
   }
   assert.equal(skippedBytes, 9 * mebibyte.length - 256 * 1024);
   assert.deepEqual(ends, [256 * 1024, 9 * mebibyte.length]);
+});
+
+test("a log that was not kept for so long is a gap with all of its bytes", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  // The store has nothing of the eight bytes, as when their day is gone.
+  await peer.session.receive(finish(ref, COMPLETED, 8));
+  await settled();
+  const range = { jobId: job.id, attempt: 0, offset: 0, maxBytes: 1_000, stream: null };
+  const read = await readLogs(deps, ALICE, range);
+  const missing = { reason: "expired", lengthBytes: 8 };
+  assert.deepEqual(
+    read.chunks.map((chunk) => chunk.missing),
+    [missing],
+  );
+  assert.deepEqual([read.nextOffset, read.complete], [8, true]);
+  const rest = await readLogs(deps, ALICE, { ...range, offset: 8 });
+  assert.deepEqual([rest.chunks, rest.nextOffset, rest.complete], [[], 8, true]);
+  const tailed: unknown[] = [];
+  for await (const { chunks } of tailLogs(deps, ALICE, { ...ALL, jobId: job.id }, NEVER)) {
+    tailed.push(...chunks.map((chunk) => chunk.missing));
+  }
+  assert.deepEqual(tailed, [missing]);
 });

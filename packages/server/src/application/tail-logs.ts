@@ -11,7 +11,7 @@ import {
 import type { Deps } from "./deps.ts";
 import { findOwnJob } from "./get-job.ts";
 import type { Principal } from "./principal.ts";
-import { isOver } from "./read-logs.ts";
+import { findEnded, withExpired } from "./read-logs.ts";
 
 /** Bytes read from the store at a time: what one tail holds in memory. */
 const READ_BYTES = 512 * 1024;
@@ -59,12 +59,13 @@ export async function* tailLogs(
     let position = await startOf(deps, principal, input);
     while (!stop.aborted) {
       // Asked before reading: what is over now has all of its log stored.
-      const [job, over] = await Promise.all([
+      const [job, ended] = await Promise.all([
         findOwnJob(deps, principal, jobId),
-        isOver(deps, jobId, position.attempt),
+        findEnded(deps, jobId, position.attempt),
       ]);
       const { attempt, offset } = position;
-      const { chunks, nextOffset } = await readOn(deps, input, position);
+      const page = await readOn(deps, input, position);
+      const { chunks, nextOffset } = withExpired(page, ended, input.stream);
       if (chunks.length > 0) yield { attempt, chunks };
       position = { attempt, offset: nextOffset };
       if (nextOffset > offset) continue;
@@ -72,8 +73,8 @@ export async function* tailLogs(
         position = { attempt: attempt + 1, offset: 0 };
         continue;
       }
-      const ended = isTerminal(job.state) || (input.attempt !== 0 && over);
-      if (ended || !input.follow) return;
+      const isLast = isTerminal(job.state) || (input.attempt !== 0 && ended !== undefined);
+      if (isLast || !input.follow) return;
       await wakeup.wait(deps.settings.pollIntervalMs, stop);
     }
   } finally {

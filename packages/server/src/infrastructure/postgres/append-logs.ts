@@ -13,7 +13,7 @@ import type { Sql, Statement } from "./sql.ts";
 const LOCK_ATTEMPTS: Statement = {
   name: "log_lock_attempts",
   text: `
-    select job_id, number, tenant_id, lease_token, state from attempt
+    select job_id, number, tenant_id, lease_token, state, assigned_at from attempt
     where (job_id, number) in (select * from unnest($1::uuid[], $2::integer[]))
     order by job_id, number
     for no key update`,
@@ -25,9 +25,10 @@ const FIND_ENDS: Statement = {
   text: `
     select k.job_id, k.attempt, last.end_offset
     from unnest($1::uuid[], $2::integer[]) as k(job_id, attempt)
+    join attempt a on a.job_id = k.job_id and a.number = k.attempt
     cross join lateral (
       select byte_offset + length_bytes as end_offset from log_chunk c
-      where c.job_id = k.job_id and c.attempt = k.attempt
+      where c.job_id = k.job_id and c.attempt = k.attempt and c.assigned_at = a.assigned_at
       order by byte_offset desc limit 1) as last`,
 };
 
@@ -36,13 +37,13 @@ const INSERT: Statement = {
   name: "log_insert_compressed",
   text: `
     insert into log_chunk (
-      job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+      assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
       data)
-    select job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+    select assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
       substring($1::bytea from data_start + 1 for data_bytes)
-    from unnest($2::uuid[], $3::integer[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::json[],
-        $9::timestamptz[], $10::smallint[], $11::integer[], $12::integer[])
-      as row(job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+    from unnest($2::timestamptz[], $3::uuid[], $4::integer[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[],
+        $9::json[], $10::timestamptz[], $11::smallint[], $12::integer[], $13::integer[])
+      as row(assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
         data_start, data_bytes)`,
 };
 
@@ -52,6 +53,7 @@ interface AttemptRow {
   readonly tenant_id: string;
   readonly lease_token: string;
   readonly state: AttemptState;
+  readonly assigned_at: Date;
 }
 
 interface EndRow {
@@ -62,7 +64,7 @@ interface EndRow {
 
 interface Piece {
   readonly batch: LogBatch;
-  readonly tenantId: string;
+  readonly attempt: AttemptRow;
   readonly offset: number;
 }
 
@@ -92,7 +94,7 @@ export async function appendLogs(
     const batchEnd = batch.offset + totalBytes(batch.segments);
     const leavesHole = batch.offset > durableOffset;
     if (leavesHole || batchEnd <= durableOffset) return { kind: "stored", durableOffset };
-    pieces.push({ batch, tenantId: attempt.tenant_id, offset: durableOffset });
+    pieces.push({ batch, attempt, offset: durableOffset });
     endByKey.set(key, batchEnd);
     return { kind: "stored", durableOffset: batchEnd };
   });
@@ -105,14 +107,14 @@ const keyOf = (jobId: string, attempt: number): string => `${jobId}/${attempt}`;
 /** Columns of `INSERT` as arrays. */
 function toValues(pieces: readonly Piece[]): unknown[] {
   let end = 0;
-  const rows = pieces.map(({ batch, tenantId, offset }) => {
+  const rows = pieces.map(({ batch, attempt, offset }) => {
     const { data, segments, compression } = freshPart(batch, offset);
     const at = segments[0]?.at ?? new Date(0);
     const start = end;
     end += data.length;
     return {
       ref: batch.ref,
-      tenantId,
+      attempt,
       offset,
       data,
       lengthBytes: totalBytes(segments),
@@ -128,10 +130,11 @@ function toValues(pieces: readonly Piece[]): unknown[] {
       rows.map(({ data }) => data),
       end,
     ),
+    rows.map(({ attempt }) => attempt.assigned_at),
     rows.map(({ ref }) => ref.jobId),
     rows.map(({ ref }) => ref.attempt),
     rows.map(({ offset }) => offset),
-    rows.map(({ tenantId }) => tenantId),
+    rows.map(({ attempt }) => attempt.tenant_id),
     rows.map(({ lengthBytes }) => lengthBytes),
     rows.map(({ stdoutBytes }) => stdoutBytes),
     rows.map(({ packed }) => packed),

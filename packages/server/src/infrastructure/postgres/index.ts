@@ -1,5 +1,6 @@
 export type { PostgresAddress } from "./connection.ts";
 export { type LeadershipOptions, PostgresLeadership } from "./leadership.ts";
+export { logPartitions } from "./log-partitions.ts";
 export { type LogStoreOptions, PostgresLogStore } from "./log-store.ts";
 export { migrate } from "./migrate.ts";
 export { type NotifierOptions, PostgresNotifier } from "./notifier.ts";

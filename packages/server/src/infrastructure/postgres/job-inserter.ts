@@ -58,7 +58,7 @@ export class JobInserter {
   /** One statement is a transaction by itself. */
   async #insert(inserts: readonly JobInsert[]): Promise<readonly InsertedJob[]> {
     if (fitsOneStatement(inserts)) {
-      return retryTransient(() => insertJobs(poolSql(this.#pool), inserts));
+      return retryTransient(this.#pool, () => insertJobs(poolSql(this.#pool), inserts));
     }
     return (await transact(this.#pool, (sql) => insertJobs(sql, inserts))).result;
   }

@@ -11,11 +11,15 @@ const NEWLINE = 0x0a;
 /** Holds for rows with bytes of the stream `$4`, or of any if it is null. */
 const HAS_STREAM = `case $4::integer when 0 then stdout_bytes > 0 when 1 then length_bytes > stdout_bytes else true end`;
 
+/** The log of attempt `$2` of job `$1`: in the one partition that its assignment leads to, so no other is looked at. */
+const OF_ATTEMPT = `job_id = $1 and attempt = $2
+      and assigned_at = (select assigned_at from attempt where job_id = $1 and number = $2)`;
+
 const DURABLE_OFFSET: Statement = {
   name: "log_durable_offset",
   text: `
     select byte_offset + length_bytes as end_offset from log_chunk
-    where job_id = $1 and attempt = $2
+    where ${OF_ATTEMPT}
     order by byte_offset desc limit 1`,
 };
 
@@ -30,10 +34,10 @@ const READ: Statement = {
         select byte_offset, length_bytes, byte_offset + length_bytes - greatest(byte_offset, $3) as bytes,
           at, segments, compression, data
         from log_chunk
-        where job_id = $1 and attempt = $2
+        where ${OF_ATTEMPT}
           and byte_offset >= coalesce((
             select max(byte_offset) from log_chunk
-            where job_id = $1 and attempt = $2 and byte_offset <= $3), 0)
+            where ${OF_ATTEMPT} and byte_offset <= $3), 0)
           and byte_offset + length_bytes > $3
           and ${HAS_STREAM}
         order by byte_offset limit $6
@@ -47,7 +51,7 @@ const READ_BACK: Statement = {
   name: "log_read_back_compressed",
   text: `
     select byte_offset, length_bytes, at, segments, compression, data from log_chunk
-    where job_id = $1 and attempt = $2 and byte_offset < $3 and ${HAS_STREAM}
+    where ${OF_ATTEMPT} and byte_offset < $3 and ${HAS_STREAM}
     order by byte_offset desc limit $5`,
 };
 

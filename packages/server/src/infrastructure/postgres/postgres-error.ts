@@ -1,5 +1,6 @@
 import { type ErrorCode, isPlatformError, PlatformError } from "@hodei/domain";
 import pg from "pg";
+import { missingPartitionOf } from "./missing-partition.ts";
 
 interface Translation {
   readonly code: ErrorCode;
@@ -21,6 +22,11 @@ const FULL: Translation = {
   code: "resource_exhausted",
   reason: "database_full",
   message: "the database has run out of disk or memory; free some and try again",
+};
+const NO_PARTITION: Translation = {
+  code: "conflict",
+  reason: "partition_missing",
+  message: "the database has no place for that day yet; try again",
 };
 const UNEXPECTED: Translation = {
   code: "internal",
@@ -85,6 +91,7 @@ export function toPlatformError(error: unknown): PlatformError {
 
 function translate(error: unknown): Translation {
   if (error instanceof pg.DatabaseError && error.code !== undefined) {
+    if (missingPartitionOf(error) !== undefined) return NO_PARTITION;
     return BY_SQLSTATE[error.code] ?? BY_SQLSTATE[error.code.slice(0, 2)] ?? UNEXPECTED;
   }
   if (!(error instanceof Error)) return UNEXPECTED;

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { EventRecord } from "@hodei/domain";
 import type { Pool, PoolClient } from "pg";
+import { findMissingPartition } from "./missing-partition.ts";
+import { createMissingPartition } from "./partitions.ts";
 import { isConnectionLost, isTransient, toPlatformError } from "./postgres-error.ts";
 import { Transaction } from "./sql.ts";
 
@@ -16,24 +18,29 @@ export interface Committed<T> {
 
 /**
  * Runs `work` in one transaction (READ COMMITTED) and commits it, or rolls back if it throws. Deadlocks and serialization
- * failures are tried again.
+ * failures are tried again, and so is what found no partition, once that is made.
  * @throws PlatformError
  */
 export function transact<T>(
   pool: Pool,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<Committed<T>> {
-  return retryTransient(() => transactOnce(pool, work));
+  return retryTransient(pool, () => transactOnce(pool, work));
 }
 
-/** Tries again after a random pause, so that those who collided do not collide again. */
-export async function retryTransient<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Tries again after a random pause, so that those who collided do not collide again. A row that found no partition
+ * finds one then.
+ */
+export async function retryTransient<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
-      if (!isTransient(error) || tries === TRIES_MAX) throw error;
-      await delay(Math.random() * RETRY_PAUSE_MS * 2 ** (tries - 1));
+      const missing = findMissingPartition(error);
+      if ((missing === undefined && !isTransient(error)) || tries === TRIES_MAX) throw error;
+      if (missing !== undefined) await createMissingPartition(pool, missing);
+      else await delay(Math.random() * RETRY_PAUSE_MS * 2 ** (tries - 1));
     }
   }
 }

@@ -146,6 +146,7 @@ export const LOG_GAPS = enumTable<MissingBytes["reason"], ProtoLogGap>(LogGapSch
   dropped: ProtoLogGap.DROPPED,
   limit: ProtoLogGap.LIMIT,
   skipped: ProtoLogGap.SKIPPED,
+  expired: ProtoLogGap.EXPIRED,
 });
 
 /** `none` is the unspecified value. */

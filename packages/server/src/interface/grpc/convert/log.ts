@@ -77,8 +77,8 @@ function fromProtoSegment({ stream, length, time, gap }: ProtoLogSegment): LogSe
 function fromProtoGap(gap: LogGap): LogSegment["gap"] {
   if (gap === LogGap.UNSPECIFIED) return null;
   const reason = LOG_GAPS.fromProto(gap);
-  if (reason !== "skipped") return reason;
-  throw invalid("log_batch.segments.gap: a worker skips nothing; only tails do");
+  if (reason === "dropped" || reason === "limit") return reason;
+  throw invalid(`log_batch.segments.gap: ${reason}: a worker only drops, or stops at a limit`);
 }
 
 function invalid(message: string): PlatformError {
