@@ -14,10 +14,11 @@ test("events of one write share its version and say whose they are", () => {
         records.map(({ type, at }) => ({ type, at })),
         events.map(({ type, at }) => ({ type: `job.${type}`, at })),
       );
-      for (const record of records) {
+      for (const [index, record] of records.entries()) {
         assert.equal(record.subjectId, job.id);
         assert.equal(record.version, 7);
         assert.equal(record.correlationId, "request");
+        assert.equal(record.causedBy, events[index]?.causedBy ?? `job/${job.id}/6`);
       }
     }),
   );
@@ -35,7 +36,8 @@ test("worker events carry all that they know", () => {
   fc.assert(
     fc.property(anyWorkerEvent(), (event) => {
       const [record] = workerEventRecords(aWorker({ version: 2 }), [event]);
-      const { type, at, ...data } = event;
+      const { type, at, causedBy = `worker/${aWorker().id}/1`, ...data } = event;
+      assert.equal(record?.causedBy, causedBy);
       assert.equal(record?.type, `worker.${type}`);
       assert.deepEqual(record?.at, at);
       assert.deepEqual(record?.data, data);

@@ -8,6 +8,7 @@ export {
   isAttemptOver,
   type Usage,
 } from "./attempt.ts";
+export { type Cause, loopCause, requestCause, type SubjectType, writeCause } from "./cause.ts";
 export type { Clock, Random, StopSignal } from "./clock.ts";
 export type { Component } from "./component.ts";
 export type { CertificateAuthority, IssuedCertificate, JoinTokenCodec } from "./credentials.ts";
@@ -24,7 +25,6 @@ export {
   type EventRecord,
   jobEventRecords,
   type StoredEvent,
-  type SubjectType,
   secretEventRecord,
   workerEventRecords,
 } from "./events.ts";

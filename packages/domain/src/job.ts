@@ -1,3 +1,4 @@
+import type { Cause } from "./cause.ts";
 import type { Random } from "./clock.ts";
 import { PlatformError } from "./errors.ts";
 import { EXIT_REASONS, type Outcome, outcomeOf } from "./exit-reasons.ts";
@@ -15,9 +16,15 @@ export type JobState =
   | "cancelled"
   | "timed_out";
 
-/** A fact about one job. `at` is the server's time. */
-export type JobEvent =
-  | { readonly type: "created"; readonly at: Date }
+/** A fact about one job. */
+export type JobEvent = JobFact & {
+  /** Default: the job's change before this one. */
+  readonly causedBy?: Cause;
+};
+
+/** `at` is the server's time. */
+type JobFact =
+  | { readonly type: "created"; readonly at: Date; readonly causedBy: Cause }
   | { readonly type: "assigned"; readonly at: Date; readonly lease: Lease }
   | { readonly type: "started"; readonly at: Date }
   | { readonly type: "lease_expired"; readonly at: Date; readonly message: string }

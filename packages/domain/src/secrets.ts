@@ -1,3 +1,4 @@
+import type { Cause } from "./cause.ts";
 import { PlatformError } from "./errors.ts";
 import type { TenantId } from "./ids.ts";
 import type { Page, PageRequest } from "./stores.ts";
@@ -46,6 +47,8 @@ export interface SecretEvent {
   readonly at: Date;
   /** Who did it. */
   readonly by: string;
+  readonly correlationId: string;
+  readonly causedBy: Cause;
 }
 
 export type SecretChange = Omit<SecretEvent, "type">;

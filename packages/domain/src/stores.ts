@@ -1,4 +1,5 @@
 import type { Attempt } from "./attempt.ts";
+import type { Cause } from "./cause.ts";
 import type { EventCursor, EventRecord, StoredEvent } from "./events.ts";
 import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts";
 import type { Job, JobEvent, JobState } from "./job.ts";
@@ -36,6 +37,8 @@ export interface NewJob {
   readonly spec: JobSpec;
   /** `null`: none. Unique per tenant. */
   readonly idempotencyKey: string | null;
+  /** Of the `created` event. */
+  readonly causedBy: Cause;
 }
 
 export interface InsertedJob {
@@ -89,6 +92,8 @@ export interface AttemptReader {
 }
 
 export interface AttemptStore extends AttemptReader {
+  /** As `find`, and lets nobody change it or append to its log until the transaction ends. The caller holds its job. */
+  lock(jobId: JobId, number: number): Promise<Attempt | undefined>;
   insert(attempt: Attempt): Promise<void>;
   /** Replaces the row; the caller holds its job. @throws PlatformError `not_found` */
   update(attempt: Attempt): Promise<void>;
@@ -112,7 +117,7 @@ export interface WorkerStore extends WorkerReader {
   /** As `get`, and holds the row until the transaction ends. @throws PlatformError `not_found` */
   lock(id: WorkerId): Promise<Worker>;
   /** Stores a new worker with its `created` event. */
-  insert(worker: Worker): Promise<void>;
+  insert(worker: Worker, causedBy: Cause): Promise<void>;
   /** Replaces the row and returns it with its new version. @throws PlatformError `conflict` if stale */
   update(worker: Worker, events: readonly WorkerEvent[]): Promise<Worker>;
 }

@@ -1,3 +1,4 @@
+import type { Cause } from "./cause.ts";
 import { PlatformError } from "./errors.ts";
 import type { ReplicaId, TenantId, WorkerId } from "./ids.ts";
 
@@ -51,8 +52,15 @@ export interface WorkerFacts {
   readonly capacity: Capacity;
 }
 
-export type WorkerEvent =
-  | { readonly type: "created"; readonly at: Date }
+/** A fact about one worker. */
+export type WorkerEvent = WorkerFact & {
+  /** Default: the worker's change before this one. */
+  readonly causedBy?: Cause;
+};
+
+/** `at` is the server's time. */
+type WorkerFact =
+  | { readonly type: "created"; readonly at: Date; readonly causedBy: Cause }
   | { readonly type: "registered"; readonly at: Date }
   | {
       readonly type: "connected";

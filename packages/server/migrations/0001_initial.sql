@@ -172,6 +172,7 @@ create table event (
   type text not null,
   at timestamptz not null,
   correlation_id text not null,
+  caused_by text not null,
   data jsonb not null,
   primary key (tx_id, id)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05);

@@ -20,7 +20,12 @@ import type { RandomStream } from "./random.ts";
 import type { Request } from "./scenario.ts";
 import type { World } from "./world.ts";
 
-const PRINCIPAL = { name: "client", tenantId: DEFAULT_TENANT_ID };
+const PRINCIPAL = {
+  name: "client",
+  tenantId: DEFAULT_TENANT_ID,
+  requestId: "request",
+  correlationId: "simulated",
+};
 /** Between two tries of a call without an answer, and between two looks at a job. */
 const TRY_AGAIN_MIN_MS = 200;
 const TRY_AGAIN_MAX_MS = 3_000;

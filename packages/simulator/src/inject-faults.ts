@@ -9,7 +9,12 @@ import type { Replica } from "./replica.ts";
 import type { SimulatedWorker } from "./simulated-worker.ts";
 import type { World } from "./world.ts";
 
-const OPERATOR = { name: "operator", tenantId: DEFAULT_TENANT_ID };
+const OPERATOR = {
+  name: "operator",
+  tenantId: DEFAULT_TENANT_ID,
+  requestId: "request",
+  correlationId: "simulated",
+};
 
 interface Targets {
   readonly world: World;

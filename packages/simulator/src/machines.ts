@@ -19,7 +19,12 @@ const BOOT_MAX_MS = 3_000;
 const TRY_AGAIN_MS = 1_000;
 const JOIN_TOKEN_TTL_MS = 3_600_000;
 
-const OPERATOR = { name: "operator", tenantId: DEFAULT_TENANT_ID };
+const OPERATOR = {
+  name: "operator",
+  tenantId: DEFAULT_TENANT_ID,
+  requestId: "request",
+  correlationId: "simulated",
+};
 
 /** How a registration went; `refused` is final, whatever was asked before may have been done. */
 type Registration = { readonly workerId: WorkerId } | "refused" | "gone";

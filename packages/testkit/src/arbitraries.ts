@@ -172,7 +172,8 @@ const anyLease = (): Arbitrary<Lease> =>
 /** Every kind of event a job can have, legal in its state or not. */
 export const anyJobEvent = (): Arbitrary<JobEvent> =>
   fc.oneof(
-    record({ type: fc.constantFrom("created" as const, "started" as const), at: anyDate() }),
+    record({ type: fc.constant("created" as const), at: anyDate(), causedBy: fc.string() }),
+    record({ type: fc.constant("started" as const), at: anyDate() }),
     record({ type: fc.constant("assigned" as const), at: anyDate(), lease: anyLease() }),
     record({ type: fc.constant("lease_expired" as const), at: anyDate(), message: anyText() }),
     record({ type: fc.constant("cancel_requested" as const), at: anyDate(), by: anyText() }),
@@ -239,7 +240,8 @@ export const anyWorkerFacts = (): Arbitrary<WorkerFacts> =>
 /** Every kind of event a worker can have, legal in its state or not. */
 export const anyWorkerEvent = (): Arbitrary<WorkerEvent> =>
   fc.oneof(
-    record({ type: fc.constantFrom("created" as const, "registered" as const), at: anyDate() }),
+    record({ type: fc.constant("created" as const), at: anyDate(), causedBy: fc.string() }),
+    record({ type: fc.constant("registered" as const), at: anyDate() }),
     record({
       type: fc.constant("connected" as const),
       at: anyDate(),

@@ -56,7 +56,12 @@ export function aNewJob(
     correlationId: "correlation-1",
     now: START,
   };
-  return { job: createJob(spec, { ...defaults, ...facts }), spec, idempotencyKey };
+  return {
+    job: createJob(spec, { ...defaults, ...facts }),
+    spec,
+    idempotencyKey,
+    causedBy: "request/1",
+  };
 }
 
 /** A Linux machine with four cores, but for `parts`. */

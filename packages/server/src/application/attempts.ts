@@ -6,10 +6,12 @@ import {
   applyAttemptEvent,
   applyJobEvent,
   applyJobEvents,
+  type Cause,
   EXIT_REASONS,
   invariant,
   type Job,
   type JobEvent,
+  type LogStore,
   type Outcome,
   outcomeOf,
   type Random,
@@ -17,7 +19,6 @@ import {
   settle,
   type WorkerId,
 } from "@hodei/domain";
-import type { Deps } from "./deps.ts";
 
 /** Whether `ref`, sent by `workerId`, names the job's current attempt: the fence before every write of a worker. */
 export function isCurrent(job: Job | undefined, workerId: WorkerId, ref: AttemptRef): job is Job {
@@ -37,12 +38,19 @@ export async function markStarted(stores: Stores, job: Job, at: Date): Promise<J
   return stores.jobs.update(applyJobEvent(job, event), [event]);
 }
 
+/** Why an attempt goes away without a result of its own. */
+export interface Loss {
+  readonly at: Date;
+  readonly message: string;
+  /** What ended it, unless that is in the life of the job itself. */
+  readonly causedBy?: Cause;
+}
+
 /** An assigned attempt that never started: the job waits again, or is cancelled if that was asked for. */
 export async function returnAttempt(
   stores: Stores,
   job: Job,
-  at: Date,
-  message: string,
+  { at, message, ...cause }: Loss,
 ): Promise<Job> {
   const outcome = outcomeOf("worker_lost", message);
   await updateAttempt(stores, job, {
@@ -55,11 +63,12 @@ export async function returnAttempt(
   });
   const event: JobEvent =
     job.cancelRequest === null
-      ? { type: "lease_expired", at, message }
+      ? { type: "lease_expired", at, message, ...cause }
       : {
           type: "cancelled",
           at,
           outcome: outcomeOf("cancelled_by", `cancelled by ${job.cancelRequest.by}`),
+          ...cause,
         };
   return stores.jobs.update(applyJobEvent(job, event), [event]);
 }
@@ -69,12 +78,16 @@ export async function endAttempt(
   stores: Stores,
   job: Job,
   report: Omit<AttemptReport, "ref">,
-  { at, random }: { readonly at: Date; readonly random: Random },
+  {
+    at,
+    random,
+    ...cause
+  }: { readonly at: Date; readonly random: Random; readonly causedBy?: Cause },
 ): Promise<Job> {
   const { outcome, logBytes, processesLeft, usage } = report;
   const type = attemptEnd(outcome);
   await updateAttempt(stores, job, { type, at, outcome, logBytes, processesLeft, usage });
-  const events = settle(job, outcome, at, random);
+  const events = settle(job, outcome, at, random).map((event) => ({ ...event, ...cause }));
   return stores.jobs.update(applyJobEvents(job, events), events);
 }
 
@@ -83,27 +96,28 @@ export async function endAttempt(
  * holds the worker, so nothing is placed on it meanwhile.
  */
 export async function loseAttempts(
-  deps: Pick<Deps, "logs" | "random">,
+  deps: { readonly logs: Pick<LogStore, "durableOffset">; readonly random: Random },
   stores: Stores,
-  loss: {
-    readonly workerId: WorkerId;
-    readonly jobs: readonly Job[];
-    readonly at: Date;
-    readonly message: string;
-  },
+  {
+    workerId,
+    jobs,
+    ...loss
+  }: Loss & { readonly workerId: WorkerId; readonly jobs: readonly Job[] },
 ): Promise<void> {
-  const { workerId, at, message } = loss;
-  for (const { id } of loss.jobs.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const { id } of jobs.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const job = await stores.jobs.lock(id);
     if (job.lease?.workerId !== workerId) continue;
     if (job.state === "assigned") {
-      await returnAttempt(stores, job, at, message);
+      await returnAttempt(stores, job, loss);
       continue;
     }
+    const { message, ...end } = loss;
     const outcome = outcomeOf("worker_lost", message);
+    // Held before its log is measured: from here on nothing is appended that the count would not have.
+    await stores.attempts.lock(job.id, job.attempt);
     const logBytes = await deps.logs.durableOffset(job.id, job.attempt);
     const report = { outcome, logBytes, processesLeft: 0, usage: null };
-    await endAttempt(stores, job, report, { at, random: deps.random });
+    await endAttempt(stores, job, report, { ...end, random: deps.random });
   }
 }
 

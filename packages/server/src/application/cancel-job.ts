@@ -5,9 +5,10 @@ import {
   type JobEvent,
   type JobId,
   outcomeOf,
+  requestCause,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import { ownedBy, type Principal } from "./principal.ts";
+import { type Caller, ownedBy } from "./principal.ts";
 
 /**
  * Ends a waiting job, and asks for the end of one that a worker has; its end is the worker's to report. A finished job,
@@ -15,19 +16,21 @@ import { ownedBy, type Principal } from "./principal.ts";
  */
 export async function cancelJob(
   deps: Pick<Deps, "database" | "clock">,
-  principal: Principal,
+  caller: Caller,
   id: JobId,
 ): Promise<Job> {
-  ownedBy(principal, "job", await deps.database.readers.jobs.find(id), id);
+  ownedBy(caller, "job", await deps.database.readers.jobs.find(id), id);
   return deps.database.transact(async ({ jobs }) => {
     const job = await jobs.lock(id);
     if (isTerminal(job.state) || job.cancelRequest !== null) return job;
-    const event = cancelEvent(job, deps.clock.now(), principal.name);
+    const event = cancelEvent(job, deps.clock.now(), caller);
     return jobs.update(applyJobEvent(job, event), [event]);
   });
 }
 
-function cancelEvent(job: Job, at: Date, by: string): JobEvent {
-  if (job.state !== "pending") return { type: "cancel_requested", at, by };
-  return { type: "cancelled", at, outcome: outcomeOf("cancelled_by", `cancelled by ${by}`) };
+function cancelEvent(job: Job, at: Date, { name: by, requestId }: Caller): JobEvent {
+  const causedBy = requestCause(requestId);
+  if (job.state !== "pending") return { type: "cancel_requested", at, by, causedBy };
+  const outcome = outcomeOf("cancelled_by", `cancelled by ${by}`);
+  return { type: "cancelled", at, outcome, causedBy };
 }

@@ -6,9 +6,10 @@ import {
   type JobSpec,
   type NewJob,
   PlatformError,
+  requestCause,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import type { Principal } from "./principal.ts";
+import type { Caller } from "./principal.ts";
 import { sameSpec } from "./same-spec.ts";
 
 /** Most jobs in one call. */
@@ -29,17 +30,17 @@ type CreateDeps = Pick<Deps, "database" | "clock" | "ids">;
  */
 export async function createJob(
   deps: CreateDeps,
-  principal: Principal,
+  caller: Caller,
   input: CreateJobInput,
 ): Promise<Job> {
-  const [job] = await insert(deps, principal, [input]);
+  const [job] = await insert(deps, caller, [input]);
   return job as Job;
 }
 
 /** As `createJob` for each input, all or none; ids in the order of `inputs`. */
 export async function createJobs(
   deps: CreateDeps,
-  principal: Principal,
+  caller: Caller,
   inputs: readonly CreateJobInput[],
 ): Promise<readonly JobId[]> {
   if (inputs.length > MAX_BATCH_COUNT) {
@@ -49,21 +50,22 @@ export async function createJobs(
       `${inputs.length} jobs in one call; send at most ${MAX_BATCH_COUNT}`,
     );
   }
-  return (await insert(deps, principal, inputs)).map(({ id }) => id);
+  return (await insert(deps, caller, inputs)).map(({ id }) => id);
 }
 
 async function insert(
   deps: CreateDeps,
-  principal: Principal,
+  caller: Caller,
   inputs: readonly CreateJobInput[],
 ): Promise<readonly Job[]> {
   for (const { spec } of inputs) checkJobSpec(spec);
   const now = deps.clock.now();
-  const correlationId = deps.ids.next();
+  const { tenantId, correlationId } = caller;
+  const causedBy = requestCause(caller.requestId);
   const jobs = inputs.map(({ spec, idempotencyKey }): NewJob => {
     const id = deps.ids.next() as JobId;
-    const job = createDomainJob(spec, { id, tenantId: principal.tenantId, correlationId, now });
-    return { job, spec, idempotencyKey };
+    const job = createDomainJob(spec, { id, tenantId, correlationId, now });
+    return { job, spec, idempotencyKey, causedBy };
   });
   const inserted = await deps.database.insertJobs(jobs);
   for (const [index, { job, created }] of inserted.entries()) {

@@ -27,7 +27,7 @@ import { createJob } from "./create-job.ts";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
 import { openSession } from "./open-session.ts";
-import type { Principal } from "./principal.ts";
+import type { Caller } from "./principal.ts";
 import { registerWorker } from "./register-worker.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import type { Session } from "./session.ts";
@@ -36,7 +36,12 @@ import { DEFAULT_SETTINGS } from "./settings.ts";
 import { Signals } from "./signals.ts";
 import { createJoinToken } from "./workers.ts";
 
-export const ALICE: Principal = { name: "alice", tenantId: DEFAULT_TENANT_ID };
+export const ALICE: Caller = {
+  name: "alice",
+  tenantId: DEFAULT_TENANT_ID,
+  requestId: "r1",
+  correlationId: "c1",
+};
 export const COMPLETED: Outcome = { reason: "completed", exitCode: 0, signal: null, message: "" };
 export const FAILED: Outcome = { reason: "non_zero_exit", exitCode: 7, signal: null, message: "" };
 

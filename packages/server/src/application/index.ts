@@ -10,7 +10,7 @@ export { type KeptRecords, prepareRecords } from "./keep-records.ts";
 export { listJobs } from "./list-jobs.ts";
 export { createLoops, type Leadership } from "./loops.ts";
 export { openSession } from "./open-session.ts";
-export type { Principal } from "./principal.ts";
+export type { Caller, Principal } from "./principal.ts";
 export type { PoolMember } from "./provision-workers.ts";
 export { type LogsRead, type ReadLogsInput, readLogs } from "./read-logs.ts";
 export { Reconciler } from "./reconciler.ts";

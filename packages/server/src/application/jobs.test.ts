@@ -23,7 +23,7 @@ import { listJobs } from "./list-jobs.ts";
 import { retryJob } from "./retry-job.ts";
 import { watchJob } from "./watch-job.ts";
 
-const MALLORY = { name: "mallory", tenantId: "other" as TenantId };
+const MALLORY = { ...ALICE, name: "mallory", tenantId: "other" as TenantId };
 const UNKNOWN = "99999999-0000-7000-8000-000000000000" as JobId;
 const FIRST_PAGE = { limit: 10, token: null };
 

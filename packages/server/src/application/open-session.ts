@@ -6,8 +6,10 @@ import {
   type LogAck,
   PlatformError,
   type Stores,
+  type Worker,
   type WorkerEvent,
   type WorkerId,
+  writeCause,
 } from "@hodei/domain";
 import { isCurrent, loseAttempts, markStarted } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
@@ -22,9 +24,9 @@ import { OpenSession } from "./sessions.ts";
 export async function openSession(deps: Deps, workerId: WorkerId, hello: Hello): Promise<Session> {
   const connectedAt = deps.clock.now();
   const held = await deps.database.transact(async (stores) => {
-    await connect(deps, stores, { workerId, hello, at: connectedAt });
+    const worker = await connect(deps, stores, { workerId, hello, at: connectedAt });
     const jobs = await stores.jobs.listOfWorkers([workerId]);
-    return reconcile(deps, stores, { workerId, hello, jobs });
+    return reconcile(deps, stores, { worker, hello, jobs });
   });
   const open = new OpenSession(workerId, hello.facts.capacity, connectedAt);
   open.send({
@@ -50,7 +52,7 @@ async function connect(
   deps: Pick<Deps, "replicaId">,
   { workers }: Stores,
   { workerId, hello, at }: { workerId: WorkerId; hello: Hello; at: Date },
-): Promise<void> {
+): Promise<Worker> {
   const worker = await workers.lock(workerId);
   if (worker.state === "terminated") {
     throw new PlatformError(
@@ -61,15 +63,16 @@ async function connect(
   }
   const { replicaId } = deps;
   const event: WorkerEvent = { type: "connected", at, replicaId, facts: hello.facts };
-  await workers.update(applyWorkerEvent(worker, event), [event]);
+  return workers.update(applyWorkerEvent(worker, event), [event]);
 }
 
 /** Those attempts of the hello that are the worker's to go on with. */
 async function reconcile(
   deps: Pick<Deps, "clock" | "random" | "logs">,
   stores: Stores,
-  { workerId, hello, jobs }: { workerId: WorkerId; hello: Hello; jobs: readonly Job[] },
+  { worker, hello, jobs }: { worker: Worker; hello: Hello; jobs: readonly Job[] },
 ): Promise<readonly AttemptRef[]> {
+  const workerId = worker.id;
   const at = deps.clock.now();
   const ids = new Set(jobs.map(({ id }) => id));
   const held: AttemptRef[] = [];
@@ -84,7 +87,8 @@ async function reconcile(
   const heldIds = new Set(held.map(({ jobId }) => jobId));
   const forgotten = jobs.filter(({ id, state }) => state === "running" && !heldIds.has(id));
   const message = "the worker came back without this attempt";
-  await loseAttempts(deps, stores, { workerId, jobs: forgotten, at, message });
+  const causedBy = writeCause("worker", worker);
+  await loseAttempts(deps, stores, { workerId, jobs: forgotten, at, message, causedBy });
   return held;
 }
 

@@ -4,6 +4,7 @@ import {
   createWorker,
   DEFAULT_PLACEMENT_POLICY,
   DEFAULT_TENANT_ID,
+  loopCause,
   type Machine,
   type Pool,
   type PoolDemand,
@@ -134,7 +135,7 @@ export class Provisioner {
     await database.transact(async (stores) => {
       const tenantId = DEFAULT_TENANT_ID;
       const facts = { id: workerId, tenantId, pool: pool.name, provider: provider.name, connectBy };
-      await stores.workers.insert(createWorker(facts, now));
+      await stores.workers.insert(createWorker(facts, now), loopCause("provision"));
       await stores.joinTokens.insert({ hash, workerId, expiresAt: connectBy });
     });
     try {

@@ -28,7 +28,10 @@ export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
     await deps.database.transact(async (stores) => {
       const job = await stores.jobs.lock(id);
       if (job.version !== version) return;
-      await returnAttempt(stores, job, now, "the worker did not acknowledge it in time");
+      await returnAttempt(stores, job, {
+        at: now,
+        message: "the worker did not acknowledge it in time",
+      });
     });
   }
 }

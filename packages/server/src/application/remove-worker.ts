@@ -1,4 +1,10 @@
-import { applyWorkerEvent, type Stores, type Worker, type WorkerEvent } from "@hodei/domain";
+import {
+  applyWorkerEvent,
+  type Stores,
+  type Worker,
+  type WorkerEvent,
+  writeCause,
+} from "@hodei/domain";
 import { loseAttempts } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 
@@ -9,7 +15,7 @@ export async function removeWorker(
   worker: Worker,
   event: Extract<WorkerEvent, { type: "lost" | "terminated" }>,
 ): Promise<void> {
-  await stores.workers.update(applyWorkerEvent(worker, event), [event]);
+  const removed = await stores.workers.update(applyWorkerEvent(worker, event), [event]);
   const jobs = await stores.jobs.listOfWorkers([worker.id]);
   const { at, message } = event;
   await loseAttempts(deps, stores, {
@@ -17,6 +23,7 @@ export async function removeWorker(
     jobs,
     at,
     message: `worker ${worker.id} was lost: ${message}`,
+    causedBy: writeCause("worker", removed),
   });
   deps.log.warn("worker_removed", { workerId: worker.id, state: event.type, message });
 }

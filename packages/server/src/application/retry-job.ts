@@ -2,7 +2,7 @@ import { isTerminal, type Job, type JobId, PlatformError } from "@hodei/domain";
 import { createJob } from "./create-job.ts";
 import type { Deps } from "./deps.ts";
 import { findOwnJob } from "./get-job.ts";
-import type { Principal } from "./principal.ts";
+import type { Caller } from "./principal.ts";
 
 /**
  * A new job with the spec of a finished one. @throws PlatformError `not_found`; `failed_precondition` while the job has
@@ -10,11 +10,11 @@ import type { Principal } from "./principal.ts";
  */
 export async function retryJob(
   deps: Pick<Deps, "database" | "clock" | "ids">,
-  principal: Principal,
+  caller: Caller,
   id: JobId,
   idempotencyKey: string | null,
 ): Promise<Job> {
-  const job = await findOwnJob(deps, principal, id);
+  const job = await findOwnJob(deps, caller, id);
   if (!isTerminal(job.state)) {
     throw new PlatformError(
       "failed_precondition",
@@ -23,5 +23,5 @@ export async function retryJob(
     );
   }
   const spec = await deps.database.readers.jobs.getSpec(id);
-  return createJob(deps, principal, { spec, idempotencyKey });
+  return createJob(deps, caller, { spec, idempotencyKey });
 }

@@ -18,11 +18,11 @@ import {
   submit,
   testDeps,
 } from "./fixtures.test.ts";
-import type { Principal } from "./principal.ts";
+import type { Caller } from "./principal.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import { deleteSecret, listSecrets, setSecret } from "./secrets.ts";
 
-const EVE: Principal = { name: "eve", tenantId: "other" as TenantId };
+const EVE: Caller = { ...ALICE, name: "eve", tenantId: "other" as TenantId };
 const VALUE = "correct horse battery staple";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

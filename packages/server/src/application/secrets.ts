@@ -3,10 +3,12 @@ import {
   type PageRequest,
   PlatformError,
   redactionWarnings,
+  requestCause,
   type Secret,
+  type SecretChange,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import type { Principal } from "./principal.ts";
+import type { Caller, Principal } from "./principal.ts";
 
 type SecretDeps = Pick<Deps, "secrets" | "clock">;
 
@@ -19,11 +21,14 @@ export interface SecretSet {
 /** Makes a secret of the caller's tenant, or gives it a new value. @throws PlatformError `invalid_argument` */
 export async function setSecret(
   { secrets, clock }: SecretDeps,
-  { name: by, tenantId }: Principal,
+  caller: Caller,
   { name, value }: { readonly name: string; readonly value: Uint8Array },
 ): Promise<SecretSet> {
   const warnings = redactionWarnings(value);
-  const secret = await secrets.set({ tenantId, name, value }, { at: clock.now(), by });
+  const secret = await secrets.set(
+    { tenantId: caller.tenantId, name, value },
+    changeBy(caller, clock.now()),
+  );
   return { secret, warnings };
 }
 
@@ -39,13 +44,18 @@ export async function listSecrets(
 /** Deletes a secret of the caller's tenant. @throws PlatformError `not_found` */
 export async function deleteSecret(
   { secrets, clock }: SecretDeps,
-  { name: by, tenantId }: Principal,
+  caller: Caller,
   name: string,
 ): Promise<void> {
-  if (await secrets.delete({ tenantId, name }, { at: clock.now(), by })) return;
+  if (await secrets.delete({ tenantId: caller.tenantId, name }, changeBy(caller, clock.now())))
+    return;
   throw new PlatformError(
     "not_found",
     "secret_not_found",
     `there is no secret ${JSON.stringify(name)}; \`hodei secrets list\` shows those that exist`,
   );
+}
+
+function changeBy({ name: by, requestId, correlationId }: Caller, at: Date): SecretChange {
+  return { at, by, correlationId, causedBy: requestCause(requestId) };
 }

@@ -128,7 +128,10 @@ export class Session {
     await database.transact(async (stores) => {
       const job = await stores.jobs.lock(ref.jobId);
       if (!isCurrent(job, this.#open.workerId, ref) || job.state !== "assigned") return;
-      await returnAttempt(stores, job, clock.now(), `the worker refused it: ${message}`);
+      await returnAttempt(stores, job, {
+        at: clock.now(),
+        message: `the worker refused it: ${message}`,
+      });
     });
   }
 

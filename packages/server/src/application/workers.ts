@@ -4,6 +4,7 @@ import {
   createWorker,
   type Page,
   type PageRequest,
+  requestCause,
   type Worker,
   type WorkerEvent,
   type WorkerId,
@@ -13,7 +14,7 @@ import {
 import type { Deps } from "./deps.ts";
 import { countHeld } from "./hosts.ts";
 import { JOINED_PROVIDER } from "./joined.ts";
-import { ownedBy, type Principal } from "./principal.ts";
+import { type Caller, ownedBy, type Principal } from "./principal.ts";
 import type { ReportedMetrics } from "./sessions.ts";
 
 /** How long a join token is good for when the caller does not say. */
@@ -80,38 +81,44 @@ function toView(
  */
 export async function drainWorker(
   deps: Pick<Deps, "database" | "clock" | "sessions">,
-  principal: Principal,
+  caller: Caller,
   id: WorkerId,
 ): Promise<WorkerView> {
-  await getWorker(deps, principal, id);
+  await getWorker(deps, caller, id);
   await deps.database.transact(async ({ workers }) => {
     const worker = await workers.lock(id);
     if (worker.drainRequestedAt !== null || worker.state === "terminated") return;
     const at = deps.clock.now();
+    const causedBy = requestCause(caller.requestId);
     // A worker that has no session yet has nothing to finish.
     const event: WorkerEvent =
       worker.connectedAt === null
-        ? { type: "terminated", at, message: `drained by ${principal.name} before it connected` }
-        : { type: "drain_requested", at, by: principal.name };
+        ? {
+            type: "terminated",
+            at,
+            message: `drained by ${caller.name} before it connected`,
+            causedBy,
+          }
+        : { type: "drain_requested", at, by: caller.name, causedBy };
     await workers.update(applyWorkerEvent(worker, event), [event]);
   });
-  return getWorker(deps, principal, id);
+  return getWorker(deps, caller, id);
 }
 
 /** A token with which one machine may register as one worker, once. Only its hash is stored. */
 export async function createJoinToken(
   deps: Pick<Deps, "database" | "clock" | "ids" | "joinTokens">,
-  principal: Principal,
+  caller: Caller,
   { pool, ttlMs }: { readonly pool: string; readonly ttlMs: number },
 ): Promise<{ readonly token: string; readonly expiresAt: Date }> {
   const now = deps.clock.now();
   const expiresAt = new Date(now.getTime() + ttlMs);
   const id = deps.ids.next() as WorkerId;
   const { token, hash } = deps.joinTokens.create();
-  const { tenantId } = principal;
+  const { tenantId } = caller;
   await deps.database.transact(async ({ workers, joinTokens }) => {
     const facts = { id, tenantId, pool, provider: JOINED_PROVIDER, connectBy: expiresAt };
-    await workers.insert(createWorker(facts, now));
+    await workers.insert(createWorker(facts, now), requestCause(caller.requestId));
     await joinTokens.insert({ hash, workerId: id, expiresAt });
   });
   return { token, expiresAt };

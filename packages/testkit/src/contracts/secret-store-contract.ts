@@ -23,7 +23,12 @@ const ACME = "acme" as TenantId;
 const OTHER = "other" as TenantId;
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const change = (ms: number) => ({ at: after(ms), by: "alice" });
+const change = (ms: number) => ({
+  at: after(ms),
+  by: "alice",
+  correlationId: "deploy-7",
+  causedBy: "request/1",
+});
 
 /** What every store of secrets has to do. */
 export function secretStoreContract(name: string, open: () => Promise<SecretStoreFixture>): void {
@@ -90,6 +95,8 @@ function testVersions(open: Open): void {
     assert.equal(await secrets.delete(key, change(6)), true);
     assert.equal(await secrets.delete(key, change(7)), false);
     assert.equal((await secrets.getValues(ACME, ["TOKEN"])).size, 0);
+    assert.ok(events.every((event) => event.correlationId === "deploy-7"));
+    assert.ok(events.every((event) => event.causedBy === "request/1"));
     assert.deepEqual(
       events.map(({ type, subjectId, version, at, data }) => [type, subjectId, version, at, data]),
       [

@@ -36,6 +36,10 @@ export class MemoryAttemptStore extends MemoryAttemptReader implements AttemptSt
     this.#draft = draft;
   }
 
+  lock(jobId: JobId, number: number): Promise<Attempt | undefined> {
+    return this.find(jobId, number);
+  }
+
   async insert(attempt: Attempt): Promise<void> {
     this.#draft.ensureOpen();
     if (this.#draft.attempts.get(keyOf(attempt)) !== undefined) {

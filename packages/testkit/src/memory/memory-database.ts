@@ -73,7 +73,10 @@ function createStores(draft: DraftTables): Stores {
   };
 }
 
-function insertJob(draft: DraftTables, { job, spec, idempotencyKey }: NewJob): InsertedJob {
+function insertJob(
+  draft: DraftTables,
+  { job, spec, idempotencyKey, causedBy }: NewJob,
+): InsertedJob {
   if (findJobRow(draft, job.id) !== undefined) {
     throw new PlatformError("internal", "duplicate_key", `job ${job.id} is stored already`);
   }
@@ -84,7 +87,7 @@ function insertJob(draft: DraftTables, { job, spec, idempotencyKey }: NewJob): I
     draft.idempotencyKeys.set(key, job.id);
   }
   storeJobRow(draft, { job, spec });
-  draft.newEvents.push(...jobEventRecords(job, [{ type: "created", at: job.createdAt }]));
+  draft.newEvents.push(...jobEventRecords(job, [{ type: "created", at: job.createdAt, causedBy }]));
   return { job, created: true };
 }
 

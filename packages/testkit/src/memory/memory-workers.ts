@@ -1,4 +1,5 @@
 import {
+  type Cause,
   type Page,
   type PageRequest,
   PlatformError,
@@ -62,13 +63,13 @@ export class MemoryWorkerStore extends MemoryWorkerReader implements WorkerStore
     return this.get(id);
   }
 
-  async insert(worker: Worker): Promise<void> {
+  async insert(worker: Worker, causedBy: Cause): Promise<void> {
     this.#draft.ensureOpen();
     if (this.#draft.workers.get(worker.id) !== undefined) {
       throw new PlatformError("internal", "duplicate_key", `worker ${worker.id} is stored already`);
     }
     this.#draft.workers.set(worker.id, worker);
-    const created: WorkerEvent = { type: "created", at: worker.createdAt };
+    const created: WorkerEvent = { type: "created", at: worker.createdAt, causedBy };
     this.#draft.newEvents.push(...workerEventRecords(worker, [created]));
   }
 

@@ -40,6 +40,8 @@ const SELECT_ATTEMPT = `select ${COLUMNS.join(", ")} from attempt where job_id =
 
 const FIND: Statement = { name: "attempt_find", text: `${SELECT_ATTEMPT} and number = $2` };
 
+const LOCK: Statement = { name: "attempt_lock", text: `${FIND.text} for no key update` };
+
 const LIST: Statement = { name: "attempt_list", text: `${SELECT_ATTEMPT} order by number` };
 
 const INSERT: Statement = {
@@ -80,6 +82,11 @@ export class PostgresAttemptStore extends PostgresAttemptReader implements Attem
   constructor(sql: Sql) {
     super(sql);
     this.#sql = sql;
+  }
+
+  async lock(jobId: JobId, number: number): Promise<Attempt | undefined> {
+    const [row] = await this.#sql.run<AttemptRow>(LOCK, [jobId, number]);
+    return row && fromRow(row);
   }
 
   async insert(attempt: Attempt): Promise<void> {

@@ -23,7 +23,7 @@ const LIST: Statement = {
     with latest as (
       select tx_id, id from event where ${VISIBLE} order by tx_id desc, id desc limit 1
     ), found as (
-      select tx_id, id, tenant_id, subject_type, subject_id, version, type, at, correlation_id, data
+      select tx_id, id, tenant_id, subject_type, subject_id, version, type, at, correlation_id, caused_by, data
       from event
       where (tx_id, id) > ($1::xid8, $2::bigint) and ${VISIBLE}
         and ($3::text is null or tenant_id = $3)
@@ -61,6 +61,7 @@ interface EventRow {
   readonly type: string;
   readonly at: Date;
   readonly correlation_id: string;
+  readonly caused_by: string;
   readonly data: EventRecord["data"];
 }
 
@@ -106,6 +107,7 @@ function fromRow(row: EventRow): StoredEvent[] {
       type: row.type,
       at: row.at,
       correlationId: row.correlation_id,
+      causedBy: row.caused_by,
       data: row.data,
       cursor: toCursor({ txId: row.tx_id, id: row.id }),
     },

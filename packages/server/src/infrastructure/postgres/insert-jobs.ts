@@ -65,14 +65,14 @@ const FIND_BY_KEYS: Statement = {
 };
 
 export function toJobInsert(newJob: NewJob): JobInsert {
-  const { job, spec, idempotencyKey } = newJob;
+  const { job, spec, idempotencyKey, causedBy } = newJob;
   const row = { ...toJobRow(job), idempotency_key: idempotencyKey, ...toSpecColumns(spec) };
   // What a new job does not have yet is left out: the server reads a third less.
   const known = Object.entries(row).filter(([, value]) => value !== null);
   return {
     newJob,
     json: JSON.stringify(Object.fromEntries(known)),
-    events: jobEventRecords(job, [{ type: "created", at: job.createdAt }]),
+    events: jobEventRecords(job, [{ type: "created", at: job.createdAt, causedBy }]),
   };
 }
 

@@ -15,7 +15,7 @@ after(() => postgres.stop());
 
 const KEY = masterKeyOf(randomBytes(32));
 const ACME = "acme" as TenantId;
-const CHANGE = { at: new Date(0), by: "alice" };
+const CHANGE = { at: new Date(0), by: "alice", correlationId: "c", causedBy: "request/1" };
 const VALUE = "correct horse battery staple";
 
 secretStoreContract("PostgresSecretStore", async () => {

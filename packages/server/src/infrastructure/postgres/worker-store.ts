@@ -1,4 +1,5 @@
 import {
+  type Cause,
   type Page,
   type PageRequest,
   PlatformError,
@@ -132,8 +133,8 @@ export class PostgresWorkerStore extends PostgresWorkerReader implements WorkerS
     return row === undefined ? workerNotFound(id) : fromRow(row);
   }
 
-  async insert(worker: Worker): Promise<void> {
-    const created: WorkerEvent = { type: "created", at: worker.createdAt };
+  async insert(worker: Worker, causedBy: Cause): Promise<void> {
+    const created: WorkerEvent = { type: "created", at: worker.createdAt, causedBy };
     const records = workerEventRecords(worker, [created]);
     await this.#transaction.run(INSERT, [toEventsJson(records), ...toValues(worker)]);
     this.#transaction.events.push(...records);

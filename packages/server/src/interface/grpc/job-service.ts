@@ -14,6 +14,7 @@ import {
   watchJob,
 } from "../../application/index.ts";
 import { getPrincipal } from "./authenticate.ts";
+import { getCaller } from "./caller.ts";
 import { fromProtoJobFilter, toProtoAttempt, toProtoJob } from "./convert/job.ts";
 import { fromProtoSpec, toProtoSpec } from "./convert/job-spec.ts";
 import { fromProtoPage } from "./convert/page.ts";
@@ -21,12 +22,12 @@ import { fromProtoPage } from "./convert/page.ts";
 export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
   return {
     async createJob(request, context) {
-      const job = await createJob(deps, getPrincipal(context), fromProtoInput(request));
+      const job = await createJob(deps, getCaller(deps, context), fromProtoInput(request));
       return { job: toProtoJob(job) };
     },
     async createJobs(request, context) {
       const inputs = request.jobs.map(fromProtoInput);
-      return { jobIds: [...(await createJobs(deps, getPrincipal(context), inputs))] };
+      return { jobIds: [...(await createJobs(deps, getCaller(deps, context), inputs))] };
     },
     async getJob(request, context) {
       const id = parseJobId(request.jobId);
@@ -43,13 +44,13 @@ export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
       return { jobs: page.items.map(toProtoJob), nextPageToken: page.nextToken ?? "" };
     },
     async cancelJob(request, context) {
-      const job = await cancelJob(deps, getPrincipal(context), parseJobId(request.jobId));
+      const job = await cancelJob(deps, getCaller(deps, context), parseJobId(request.jobId));
       return { job: toProtoJob(job) };
     },
     async retryJob(request, context) {
       const { jobId, idempotencyKey } = request;
       const id = parseJobId(jobId);
-      const job = await retryJob(deps, getPrincipal(context), id, idempotencyKey || null);
+      const job = await retryJob(deps, getCaller(deps, context), id, idempotencyKey || null);
       return { job: toProtoJob(job) };
     },
     async *watchJob(request, context) {

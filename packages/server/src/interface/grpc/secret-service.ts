@@ -9,6 +9,7 @@ import {
 } from "@hodei/proto/hodei/v1/secret_service";
 import { type Deps, deleteSecret, listSecrets, setSecret } from "../../application/index.ts";
 import { getPrincipal } from "./authenticate.ts";
+import { getCaller } from "./caller.ts";
 import { fromProtoPage } from "./convert/page.ts";
 
 export function secretService(deps: Deps): ServiceImpl<typeof SecretService> {
@@ -16,7 +17,7 @@ export function secretService(deps: Deps): ServiceImpl<typeof SecretService> {
     async setSecret(request, context) {
       const { name, value } = request;
       try {
-        const set = await setSecret(deps, getPrincipal(context), { name, value });
+        const set = await setSecret(deps, getCaller(deps, context), { name, value });
         return { secret: toProtoSecret(set.secret), warnings: [...set.warnings] };
       } finally {
         value.fill(0);
@@ -27,7 +28,7 @@ export function secretService(deps: Deps): ServiceImpl<typeof SecretService> {
       return { secrets: page.items.map(toProtoSecret), nextPageToken: page.nextToken ?? "" };
     },
     async deleteSecret(request, context) {
-      await deleteSecret(deps, getPrincipal(context), request.name);
+      await deleteSecret(deps, getCaller(deps, context), request.name);
       return {};
     },
   };

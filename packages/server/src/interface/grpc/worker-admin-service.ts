@@ -11,6 +11,7 @@ import {
   listWorkers,
 } from "../../application/index.ts";
 import { getPrincipal } from "./authenticate.ts";
+import { getCaller } from "./caller.ts";
 import { WORKER_STATES } from "./convert/enums.ts";
 import { fromProtoPage } from "./convert/page.ts";
 import { fromProtoDuration, toProtoTime } from "./convert/times.ts";
@@ -29,10 +30,10 @@ export function workerAdminService(deps: Deps): ServiceImpl<typeof WorkerAdminSe
     },
     async drainWorker(request, context) {
       const id = parseWorkerId(request.workerId);
-      return { worker: toProtoWorker(await drainWorker(deps, getPrincipal(context), id)) };
+      return { worker: toProtoWorker(await drainWorker(deps, getCaller(deps, context), id)) };
     },
     async createJoinToken({ pool, ttl }, context) {
-      const { token, expiresAt } = await createJoinToken(deps, getPrincipal(context), {
+      const { token, expiresAt } = await createJoinToken(deps, getCaller(deps, context), {
         pool: pool || JOINED_POOL,
         ttlMs: ttl ? fromProtoDuration("ttl", ttl) : DEFAULT_JOIN_TOKEN_TTL_MS,
       });

@@ -46,7 +46,7 @@ export function testConcurrentTransactions(open: Open): void {
     });
     assert.deepEqual(rest.map(withoutCursor), [
       ...jobEventRecords({ ...cancelled, version: 2 }, [event]),
-      ...jobEventRecords(early, [{ type: "created", at: early.createdAt }]),
+      ...jobEventRecords(early, [{ type: "created", at: early.createdAt, causedBy: "request/1" }]),
     ]);
   });
 

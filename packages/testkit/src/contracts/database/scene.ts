@@ -124,7 +124,7 @@ export class Scene {
 
   async worker(parts: Partial<Worker> = {}): Promise<Worker> {
     const worker = aWorker({ id: this.ids.next() as WorkerId, ...parts });
-    await this.database.transact(({ workers }) => workers.insert(worker));
+    await this.database.transact(({ workers }) => workers.insert(worker, "request/1"));
     return worker;
   }
 }

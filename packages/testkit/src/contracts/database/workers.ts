@@ -26,7 +26,7 @@ function testStoredWorkers(open: Open): void {
     const facts = { id: ids.next() as WorkerId, tenantId: "acme" as TenantId, pool: "p" };
     const connectBy = after(1_000);
     let worker = createWorker({ ...facts, provider: "process", connectBy }, START);
-    await database.transact(({ workers }) => workers.insert(worker));
+    await database.transact(({ workers }) => workers.insert(worker, "request/1"));
     assert.deepEqual(await database.readers.workers.get(worker.id), worker);
     const life: WorkerEvent[] = [
       { type: "registered", at: after(1) },

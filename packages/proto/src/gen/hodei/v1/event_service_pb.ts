@@ -13,7 +13,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/event_service.proto.
  */
 export const file_hodei_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Chxob2RlaS92MS9ldmVudF9zZXJ2aWNlLnByb3RvEghob2RlaS52MSLcAQoFRXZlbnQSDgoGY3Vyc29yGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIUCgxzdWJqZWN0X3R5cGUYAyABKAkSEgoKc3ViamVjdF9pZBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEgwKBHR5cGUYBiABKAkSKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYCCABKAkSJQoEZGF0YRgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiSgoLRXZlbnRGaWx0ZXISHAoKc3ViamVjdF9pZBgBIAEoCUIIukgFcgMYgAESHQoFdHlwZXMYAiADKAlCDrpIC5IBCBAgIgRyAhhAInAKEUxpc3RFdmVudHNSZXF1ZXN0EiUKBmZpbHRlchgBIAEoCzIVLmhvZGVpLnYxLkV2ZW50RmlsdGVyEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQBIbCglwYWdlX3NpemUYAyABKA1CCLpIBSoDGOgHIkoKEkxpc3RFdmVudHNSZXNwb25zZRIfCgZldmVudHMYASADKAsyDy5ob2RlaS52MS5FdmVudBITCgtuZXh0X2N1cnNvchgCIAEoCSJUChJXYXRjaEV2ZW50c1JlcXVlc3QSJQoGZmlsdGVyGAEgASgLMhUuaG9kZWkudjEuRXZlbnRGaWx0ZXISFwoGY3Vyc29yGAIgASgJQge6SARyAhhAIjUKE1dhdGNoRXZlbnRzUmVzcG9uc2USHgoFZXZlbnQYASABKAsyDy5ob2RlaS52MS5FdmVudDKqAQoMRXZlbnRTZXJ2aWNlEkwKCkxpc3RFdmVudHMSGy5ob2RlaS52MS5MaXN0RXZlbnRzUmVxdWVzdBocLmhvZGVpLnYxLkxpc3RFdmVudHNSZXNwb25zZSIDkAIBEkwKC1dhdGNoRXZlbnRzEhwuaG9kZWkudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh0uaG9kZWkudjEuV2F0Y2hFdmVudHNSZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Chxob2RlaS92MS9ldmVudF9zZXJ2aWNlLnByb3RvEghob2RlaS52MSLvAQoFRXZlbnQSDgoGY3Vyc29yGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIUCgxzdWJqZWN0X3R5cGUYAyABKAkSEgoKc3ViamVjdF9pZBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEgwKBHR5cGUYBiABKAkSKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYCCABKAkSJQoEZGF0YRgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJY2F1c2VkX2J5GAogASgJIkoKC0V2ZW50RmlsdGVyEhwKCnN1YmplY3RfaWQYASABKAlCCLpIBXIDGIABEh0KBXR5cGVzGAIgAygJQg66SAuSAQgQICIEcgIYQCJwChFMaXN0RXZlbnRzUmVxdWVzdBIlCgZmaWx0ZXIYASABKAsyFS5ob2RlaS52MS5FdmVudEZpbHRlchIXCgZjdXJzb3IYAiABKAlCB7pIBHICGEASGwoJcGFnZV9zaXplGAMgASgNQgi6SAUqAxjoByJKChJMaXN0RXZlbnRzUmVzcG9uc2USHwoGZXZlbnRzGAEgAygLMg8uaG9kZWkudjEuRXZlbnQSEwoLbmV4dF9jdXJzb3IYAiABKAkiVAoSV2F0Y2hFdmVudHNSZXF1ZXN0EiUKBmZpbHRlchgBIAEoCzIVLmhvZGVpLnYxLkV2ZW50RmlsdGVyEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQCI1ChNXYXRjaEV2ZW50c1Jlc3BvbnNlEh4KBWV2ZW50GAEgASgLMg8uaG9kZWkudjEuRXZlbnQyqgEKDEV2ZW50U2VydmljZRJMCgpMaXN0RXZlbnRzEhsuaG9kZWkudjEuTGlzdEV2ZW50c1JlcXVlc3QaHC5ob2RlaS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACARJMCgtXYXRjaEV2ZW50cxIcLmhvZGVpLnYxLldhdGNoRXZlbnRzUmVxdWVzdBodLmhvZGVpLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message hodei.v1.Event
@@ -63,7 +63,7 @@ export type Event = Message<"hodei.v1.Event"> & {
   time?: Timestamp | undefined;
 
   /**
-   * Shared by all that one request set off.
+   * Shared by all that one call set off: its header `x-correlation-id`, else its trace (`traceparent`), else an id of its own.
    *
    * @generated from field: string correlation_id = 8;
    */
@@ -73,6 +73,13 @@ export type Event = Message<"hodei.v1.Event"> & {
    * @generated from field: google.protobuf.Struct data = 9;
    */
   data?: JsonObject | undefined;
+
+  /**
+   * What led to it: `request/<id>`, an earlier change as `job/<id>/<version>` or `worker/<id>/<version>`, or `loop/<name>`.
+   *
+   * @generated from field: string caused_by = 10;
+   */
+  causedBy: string;
 };
 
 /**

@@ -19,6 +19,7 @@ export function toProtoEvent(event: StoredEvent): ProtoEvent {
     type: event.type,
     time: toProtoTime(event.at),
     correlationId: event.correlationId,
+    causedBy: event.causedBy,
     data: toJson(event.data),
   });
 }

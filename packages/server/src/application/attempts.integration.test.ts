@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  type AppendResult,
+  type AttemptRef,
+  applyAttemptEvent,
+  applyJobEvents,
+  type JobEvent,
+  type LogStore,
+} from "@hodei/domain";
+import {
+  after as afterStart,
+  aNewJob,
+  anAttempt,
+  createTestDatabase,
+  type TestDatabase,
+  waitFor,
+} from "@hodei/testkit";
+import pg from "pg";
+import { PostgresLogStore } from "../infrastructure/postgres/log-store.ts";
+import { PostgresDatabase } from "../infrastructure/postgres/postgres-database.ts";
+import { loseAttempts } from "./attempts.ts";
+import { logBatch } from "./fixtures.test.ts";
+
+let ownDatabase: TestDatabase;
+let observer: pg.Client;
+let database: PostgresDatabase;
+let logs: PostgresLogStore;
+
+before(async () => {
+  ownDatabase = await createTestDatabase();
+  const { url } = ownDatabase;
+  observer = new pg.Client({ connectionString: url });
+  await observer.connect();
+  database = new PostgresDatabase({ address: url, onCommit: () => undefined });
+  logs = new PostgresLogStore({ address: url });
+  await database.start();
+  await logs.start();
+});
+
+after(async () => {
+  await database.stop();
+  await logs.stop();
+  await observer.end();
+  await ownDatabase.drop();
+});
+
+/** A job whose attempt runs. */
+async function runningJob() {
+  const newJob = aNewJob();
+  await database.insertJobs([newJob]);
+  const { workerId, leaseToken: token, ...attempt } = anAttempt();
+  const lease = { token, workerId, acknowledgeBy: afterStart(10_000) };
+  const events: JobEvent[] = [
+    { type: "assigned", at: afterStart(1), lease },
+    { type: "started", at: afterStart(2) },
+  ];
+  const job = await database.transact(async ({ jobs, attempts }) => {
+    const assigned = { ...attempt, workerId, leaseToken: token };
+    await attempts.insert(applyAttemptEvent(assigned, { type: "started", at: afterStart(2) }));
+    return jobs.update(applyJobEvents(await jobs.lock(newJob.job.id), events), events);
+  });
+  const ref: AttemptRef = { jobId: job.id, attempt: job.attempt, leaseToken: token };
+  return { job, ref, workerId };
+}
+
+async function isLockAwaited(): Promise<boolean> {
+  const { rows } = await observer.query(`
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`);
+  return rows.length > 0;
+}
+
+test("a lost attempt counts every byte of its log, also when one more batch comes just then", async () => {
+  const { job, ref, workerId } = await runningJob();
+  await logs.append([logBatch(ref, 0, "first")]);
+  let late: Promise<readonly AppendResult[]> | undefined;
+  let isAnswered = false;
+  const measured: Pick<LogStore, "durableOffset"> = {
+    durableOffset: async (jobId, attempt) => {
+      const offset = await logs.durableOffset(jobId, attempt);
+      late = logs.append([logBatch(ref, 5, "late")]);
+      void late.finally(() => {
+        isAnswered = true;
+      });
+      await waitFor(async () => isAnswered || (await isLockAwaited()));
+      return offset;
+    },
+  };
+  const loss = { workerId, jobs: [job], at: afterStart(9), message: "gone" };
+  await database.transact((stores) =>
+    loseAttempts({ logs: measured, random: () => 0 }, stores, loss),
+  );
+  assert.deepEqual(await late, [{ kind: "refused" }]);
+  const attempt = await database.readers.attempts.find(job.id, 1);
+  assert.equal(attempt?.logBytes, 5);
+  assert.equal(await logs.durableOffset(job.id, 1), 5);
+});
