@@ -8,15 +8,18 @@ import { parseArgs } from "node:util";
 import { renderJson } from "./json.ts";
 import { describeMachine, renderMachine } from "./machine.ts";
 import { type Result, toResult } from "./result.ts";
-import type { Row } from "./row.ts";
+import type { Row, Settings } from "./row.ts";
 import { ROWS } from "./rows.ts";
 import { renderTable, renderTarget } from "./table.ts";
 
-const USAGE = `usage: npm run bench -- [ROW…] [--json FILE] [--list]
+const USAGE = `usage: npm run bench -- [ROW…] [--json FILE] [--sessions COUNT] [--list]
 rows: ${ROWS.map(({ name }) => name).join(", ")}; default: all`;
+/** Of the target. With their clients they take 2 GB of memory, and minutes on a small machine. */
+const SESSION_COUNT = "5000";
 
 interface Request {
   readonly rows: readonly Row[];
+  readonly settings: Settings;
   readonly jsonFile: string | undefined;
   readonly isList: boolean;
 }
@@ -47,13 +50,13 @@ async function main(): Promise<number> {
   }
 }
 
-async function run({ rows, jsonFile }: Request, signal: AbortSignal): Promise<void> {
+async function run({ rows, settings, jsonFile }: Request, signal: AbortSignal): Promise<void> {
   const machine = await describeMachine();
   console.log(`${renderMachine(machine)}\n`);
   const results: Result[] = [];
   for (const row of rows) {
     const startedAtMs = performance.now();
-    const rounds = await row.measure(signal);
+    const rounds = await row.measure(signal, settings);
     results.push(...row.figures.map((figure, index) => toResult(figure, rounds[index] ?? [])));
     console.error(
       `${row.name}: measured in ${Math.round((performance.now() - startedAtMs) / 1_000)} s`,
@@ -80,13 +83,19 @@ function parseRequest(args: string[]): Request | string {
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { json: { type: "string" }, list: { type: "boolean", default: false } },
+      options: {
+        json: { type: "string" },
+        sessions: { type: "string", default: SESSION_COUNT },
+        list: { type: "boolean", default: false },
+      },
       allowPositionals: true,
     });
     const unknown = positionals.find((name) => !ROWS.some((row) => row.name === name));
     if (unknown !== undefined) return `there is no row "${unknown}"`;
     const rows = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-    return { rows, jsonFile: values.json, isList: values.list };
+    const sessionCount = Number(values.sessions);
+    if (!(Number.isInteger(sessionCount) && sessionCount > 0)) return "--sessions is a number";
+    return { rows, settings: { sessionCount }, jsonFile: values.json, isList: values.list };
   } catch (error) {
     if (error instanceof TypeError) return error.message;
     throw error;

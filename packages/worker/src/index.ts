@@ -1,11 +1,15 @@
+export { createCertificateRequest } from "./certificate-request.ts";
 export { systemClock, type WorkerClock } from "./clock.ts";
 export { loadWorkerConfig, type WorkerConfig, type WorkerOptions } from "./config.ts";
+export { type Connection, openConnection, type TlsMaterial } from "./connection.ts";
 export { ControlGroups } from "./control-groups/control-groups.ts";
+export { parseJoinToken } from "./join-token.ts";
 export { runWorker } from "./main.ts";
 export { PipePool } from "./pipe-pool.ts";
 export { preludeInput } from "./processes/prelude.ts";
 export { ShellPool } from "./processes/shell-pool.ts";
 export { createRedactor } from "./redaction/redactor.ts";
+export { fetchRootCertificate } from "./root-certificate.ts";
 export { Secret } from "./secret.ts";
 export { type StartWorkerDeps, startWorker } from "./start-worker.ts";
 export type { RunningWorker } from "./worker.ts";
