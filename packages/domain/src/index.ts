@@ -164,6 +164,7 @@ export type {
   JobStore,
   JoinToken,
   JoinTokenStore,
+  LeadershipStore,
   NewJob,
   NewLeaseToken,
   Page,

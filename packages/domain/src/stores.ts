@@ -179,6 +179,20 @@ export interface SubscriptionStore {
   advance(name: string, cursor: EventCursor): Promise<void>;
 }
 
+/**
+ * Who leads what, as the database knows it. Each leadership has a number, its epoch, higher than all before it: a leader
+ * that was followed by another and does not know it yet cannot write any more.
+ */
+export interface LeadershipStore {
+  /** Ends the leadership of whoever leads and returns the epoch of the next one; waits for what that one is committing. */
+  begin(name: string): Promise<number>;
+  /**
+   * Keeps the next leadership from beginning until the transaction ends.
+   * @throws PlatformError `conflict`, reason `not_leading`, if it has begun
+   */
+  check(name: string, epoch: number): Promise<void>;
+}
+
 /** What one transaction can read and write. */
 export interface Stores {
   readonly jobs: JobStore;
@@ -186,6 +200,7 @@ export interface Stores {
   readonly workers: WorkerStore;
   readonly joinTokens: JoinTokenStore;
   readonly replicas: ReplicaStore;
+  readonly leadership: LeadershipStore;
   readonly events: EventReader;
   readonly subscriptions: SubscriptionStore;
 }

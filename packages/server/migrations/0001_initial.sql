@@ -158,6 +158,13 @@ create table replica (
   renewed_at timestamptz not null
 ) with (fillfactor = 10);
 
+-- The number of the latest leadership of what is led. Its holder's transactions lock the row against the next one.
+create table leadership (
+  name text primary key,
+  tenant_id text not null default 'default',
+  epoch bigint not null
+) with (fillfactor = 10);
+
 -- The outbox. A row shows to readers once no transaction that began writing earlier is still running, in the order
 -- (tx_id, id): an id alone skips rows of transactions that commit late. Transaction ids belong to one cluster, so cursors
 -- do not survive a dump and restore.

@@ -11,6 +11,7 @@ import {
   DEFAULT_SETTINGS,
   type Deps,
   exitWhenIdle,
+  LEADERSHIP_NAME,
   prepareRecords,
   Reconciler,
   Sessions,
@@ -134,7 +135,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
   });
   const leadership = new PostgresLeadership({
     address,
-    name: "control-plane",
+    name: LEADERSHIP_NAME,
     onHeld: () => signals.notifyAll(),
     onTrouble,
   });

@@ -130,6 +130,7 @@ export class DatabaseLink implements Database {
       workers: aroundCalls(stores.workers, around),
       joinTokens: aroundCalls(stores.joinTokens, around),
       replicas: aroundCalls(stores.replicas, around),
+      leadership: aroundCalls(stores.leadership, around),
       events: aroundCalls(stores.events, around),
       subscriptions: aroundCalls(stores.subscriptions, around),
     };

@@ -2,6 +2,7 @@ import type { Component, LeaseToken, PlatformError, ReplicaId } from "@hodei/dom
 import {
   createLoops,
   type Deps,
+  LEADERSHIP_NAME,
   openSession,
   type Session,
   Sessions,
@@ -40,7 +41,7 @@ export class Replica {
   readonly #random: RandomStream;
   readonly #loops: readonly Component[];
   #isAlive = true;
-  #leads = false;
+  #epoch: number | undefined;
 
   constructor(world: World, { series, leaderLock, onCommitting }: ReplicaOptions) {
     const ids = new SequenceIds(series);
@@ -87,7 +88,7 @@ export class Replica {
       settings: scenario.timing.settings,
       log: createLogger(world, this.name, () => this.#isAlive),
     };
-    this.#loops = createLoops(this.deps, { held: () => this.#leads });
+    this.#loops = createLoops(this.deps, { epoch: () => this.#epoch });
   }
 
   get isAlive(): boolean {
@@ -125,7 +126,7 @@ export class Replica {
   loseLeadership(noticedAfterMs: number): void {
     this.#leaderLock.release(this.id);
     this.#world.clock.schedule(noticedAfterMs, () => {
-      this.#leads = this.#leads && this.#leaderLock.holder === this.id;
+      if (this.#leaderLock.holder !== this.id) this.#epoch = undefined;
     });
   }
 
@@ -159,16 +160,24 @@ export class Replica {
   async #campaign(): Promise<void> {
     while (this.#isAlive) {
       const isLeader = this.link.isUp && this.#leaderLock.acquire(this.id);
-      const isNew = isLeader && !this.#leads;
-      this.#leads = isLeader;
-      if (isNew) {
-        this.#world.trace.add(this.name, "leads");
-        this.deps.signals.notifyAll();
-      }
+      if (!isLeader) this.#epoch = undefined;
+      else if (this.#epoch === undefined) await this.#lead().catch(ignoreUnavailable);
       await this.#world.clock.sleep(
         CAMPAIGN_INTERVAL_MS + this.#random.integer(0, CAMPAIGN_INTERVAL_MS),
       );
     }
+  }
+
+  /** Begins its leadership in the session that has the lock, unless that ends meanwhile. */
+  async #lead(): Promise<void> {
+    const holdsLock = () => this.#leaderLock.holder === this.id;
+    const epoch = await this.deps.database.transact(async ({ leadership }) =>
+      holdsLock() ? leadership.begin(LEADERSHIP_NAME) : undefined,
+    );
+    if (epoch === undefined || !holdsLock()) return;
+    this.#epoch = epoch;
+    this.#world.trace.add(this.name, `leads under epoch ${epoch}`);
+    this.deps.signals.notifyAll();
   }
 
   #end(): void {

@@ -3,12 +3,13 @@ export { type CreateJobInput, createJob, createJobs, MAX_BATCH_COUNT } from "./c
 export type { Deps } from "./deps.ts";
 export { listEvents, type OwnEventFilter, watchEvents } from "./events.ts";
 export { type ExplainReason, type Explanation, explainJob } from "./explain-job.ts";
+export { LEADERSHIP_NAME, type Leadership } from "./fenced-database.ts";
 export { getJob } from "./get-job.ts";
 export { exitWhenIdle } from "./idle-exit.ts";
 export { JOINED_POOL } from "./joined.ts";
 export { type KeptRecords, prepareRecords } from "./keep-records.ts";
 export { listJobs } from "./list-jobs.ts";
-export { createLoops, type Leadership } from "./loops.ts";
+export { createLoops } from "./loops.ts";
 export { openSession } from "./open-session.ts";
 export type { Caller, Principal } from "./principal.ts";
 export type { PoolMember } from "./provision-workers.ts";

@@ -1,6 +1,7 @@
 import type { Component } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
+import { FencedDatabase, type Leadership } from "./fenced-database.ts";
 import { keepRecords } from "./keep-records.ts";
 import { Provisioner } from "./provision-workers.ts";
 import { endSilentSessions, reapQueueTimeouts, reapUnacknowledged, reapWorkers } from "./reap.ts";
@@ -13,17 +14,10 @@ import { deliver, wakeLoops } from "./subscriptions.ts";
 /** Days pass slowly: this is how late one may go. */
 const KEEP_INTERVAL_MS = 60_000;
 
-/** Whether this replica leads: it alone schedules, provisions and reaps. */
-export interface Leadership {
-  held(): boolean;
-}
-
 /** Every loop of one replica. Those of the leader rest elsewhere and take over when it dies. */
 export function createLoops(deps: Deps, leadership: Leadership): readonly Component[] {
   const { pollIntervalMs: intervalMs } = deps.settings;
   const always = () => true;
-  const leads = () => leadership.held();
-  const provisioner = new Provisioner(deps);
   const subscription = wakeLoops(deps);
   const loop = (
     name: string,
@@ -31,19 +25,31 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     enabled: () => boolean,
     run: () => Promise<Date | undefined>,
   ) => new Reconciler(deps, { name, topics, intervalMs, enabled, run });
+  const led = (
+    name: string,
+    topics: readonly Topic[],
+    prepare: (deps: Deps) => () => Promise<Date | undefined>,
+  ) => {
+    const database = new FencedDatabase(deps.database, leadership);
+    return loop(name, topics, () => database.beginTurn(), prepare({ ...deps, database }));
+  };
+  const leads = () => leadership.epoch() !== undefined;
   const keeper = { name: "keep-records", topics: [], intervalMs: KEEP_INTERVAL_MS, enabled: leads };
   return [
     loop("renew-replica", [], always, () => renewReplica(deps)),
-    loop("schedule", ["jobs", "workers"], leads, () => scheduleJobs(deps)),
+    led("schedule", ["jobs", "workers"], (own) => () => scheduleJobs(own)),
     loop("dispatch", ["jobs", "workers"], always, () => dispatchAssignments(deps)),
     loop("dispatch-drains", ["workers"], always, () => dispatchDrains(deps)),
-    loop("provision", ["jobs", "workers"], leads, () => provisioner.run()),
+    led("provision", ["jobs", "workers"], (own) => {
+      const provisioner = new Provisioner(own);
+      return () => provisioner.run();
+    }),
     loop("end-silent-sessions", [], always, () => endSilentSessions(deps)),
     loop("reconcile-sessions", [], always, () => reconcileSessions(deps)),
-    loop("reap-workers", ["workers"], leads, () => reapWorkers(deps)),
-    loop("reap-unacknowledged", [], leads, () => reapUnacknowledged(deps)),
-    loop("reap-queue-timeouts", [], leads, () => reapQueueTimeouts(deps)),
-    loop("deliver-events", ["events"], leads, () => deliver(deps, subscription)),
+    led("reap-workers", ["workers"], (own) => () => reapWorkers(own)),
+    led("reap-unacknowledged", [], (own) => () => reapUnacknowledged(own)),
+    led("reap-queue-timeouts", [], (own) => () => reapQueueTimeouts(own)),
+    led("deliver-events", ["events"], (own) => () => deliver(own, subscription)),
     new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
   ];
 }

@@ -8,6 +8,7 @@ import {
   connect,
   find,
   running,
+  settled,
   submit,
   type TestDeps,
   testDeps,
@@ -81,6 +82,56 @@ test("a provider that fails is tried again later and later, and its worker is te
   assert.deepEqual(deps.warnings, ["provision_failed", "provision_failed"]);
   const workers = await deps.database.readers.workers.listLive();
   assert.deepEqual(workers, []);
+});
+
+test("a machine that the leader before is still making counts, until it should have come up", async () => {
+  const mayGoOn = Promise.withResolvers<void>();
+  const machines = new FakeProvider();
+  let calls = 0;
+  const slow: Provider = {
+    name: "fake",
+    list: () => machines.list(),
+    destroy: (id) => machines.destroy(id),
+    provision: async (request) => {
+      calls += 1;
+      if (calls === 1) await mayGoOn.promise;
+      return machines.provision(request);
+    },
+  };
+  const deps = testDeps({ pools: [aPoolMember(slow, { minWorkers: 1, maxWorkers: 1 })] });
+  const before = new Provisioner(deps).run();
+  await settled();
+  const next = new Provisioner(deps);
+  await next.run();
+  assert.equal(calls, 1, "the pool would have two");
+  mayGoOn.resolve();
+  await before;
+  await next.run();
+  assert.equal((await machines.list()).length, 1);
+
+  machines.kill((await machines.list())[0]?.workerId as WorkerId);
+  await next.run();
+  assert.equal(calls, 2, "one that was seen is known to be gone");
+});
+
+test("a machine that a leader did not come to make is made by the next, in the end", async () => {
+  const provider = new FakeProvider();
+  const deps = testDeps({ pools: [aPoolMember(provider, { minWorkers: 1, maxWorkers: 1 })] });
+  const never: Provider = {
+    name: "fake",
+    list: () => provider.list(),
+    destroy: (id) => provider.destroy(id),
+    provision: () => new Promise<never>(() => undefined),
+  };
+  const pools = [aPoolMember(never, { minWorkers: 1, maxWorkers: 1 })];
+  void new Provisioner({ ...deps, pools }).run();
+  await settled();
+  const next = new Provisioner(deps);
+  await next.run();
+  assert.equal((await provider.list()).length, 0);
+  await deps.clock.advance(deps.settings.provisionTimeoutMs);
+  await next.run();
+  assert.equal((await provider.list()).length, 1);
 });
 
 test("a machine that nobody knows of is destroyed", async () => {

@@ -49,6 +49,8 @@ type ProvisionDeps = Pick<
 export class Provisioner {
   readonly #deps: ProvisionDeps;
   readonly #backoff = new Map<string, { readonly failures: number; readonly until: Date }>();
+  /** Live workers of which this provisioner knows that their machine was made: it has seen it, or made it itself. */
+  #made: ReadonlySet<WorkerId> = new Set();
 
   constructor(deps: ProvisionDeps) {
     this.#deps = deps;
@@ -57,6 +59,7 @@ export class Provisioner {
   /** One turn over all pools. Returns when a pool that failed is to be tried again. */
   async run(): Promise<Date | undefined> {
     const pools: [PoolMember, readonly Worker[]][] = [];
+    this.#made = await this.#stillLive(this.#made);
     for (const member of this.#deps.pools) pools.push([member, await this.#reconcile(member)]);
     // Jobs after workers: one that connects in between counts as booting, and its job as placeable.
     const unplaceable = await this.#unplaceable();
@@ -80,8 +83,8 @@ export class Provisioner {
   }
 
   /**
-   * Machines without a live worker are destroyed, workers without a live machine removed. Returns the pool's workers.
-   * Turns do not overlap, so a worker without a machine is never one that is just being made.
+   * Machines without a live worker are destroyed, workers without a live machine removed. Returns the pool's workers. A
+   * leader before this one may still be making a machine: its worker counts until it should have come up.
    */
   async #reconcile({ pool, provider }: PoolMember): Promise<readonly Worker[]> {
     const { readers } = this.#deps.database;
@@ -89,10 +92,25 @@ export class Provisioner {
     const live = (await readers.workers.listLive()).filter(
       (worker) => worker.pool === pool.name && worker.provider === provider.name,
     );
-    const present = live.filter(({ id }) => machines.get(id)?.alive === true);
-    for (const worker of live) if (!present.includes(worker)) await this.#remove(worker);
+    this.#made = new Set([...this.#made, ...machines.keys()]);
+    const counted = live.filter(
+      (worker) => machines.get(worker.id)?.alive === true || this.#mayBeComing(worker),
+    );
+    for (const worker of live) if (!counted.includes(worker)) await this.#remove(worker);
     for (const machine of machines.values()) await this.#destroyIfGone(provider, machine);
-    return present;
+    return counted;
+  }
+
+  #mayBeComing({ id, state, connectBy }: Worker): boolean {
+    const now = this.#deps.clock.now();
+    return state === "provisioning" && !this.#made.has(id) && connectBy !== null && connectBy > now;
+  }
+
+  /** Those of `ids` that are still live, so that the set does not grow for ever. */
+  async #stillLive(ids: ReadonlySet<WorkerId>): Promise<ReadonlySet<WorkerId>> {
+    if (ids.size === 0) return ids;
+    const live = await this.#deps.database.readers.workers.listLive();
+    return new Set(live.map(({ id }) => id).filter((id) => ids.has(id)));
   }
 
   async #remove({ id, version }: Worker): Promise<void> {
@@ -147,6 +165,7 @@ export class Provisioner {
         joinToken: token,
         template,
       });
+      this.#made = new Set([...this.#made, workerId]);
       log.info("worker_provisioned", { workerId, pool: pool.name });
       return true;
     } catch (error) {

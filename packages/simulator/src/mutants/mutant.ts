@@ -8,6 +8,8 @@ export interface Mutant {
   readonly promise: string;
   /** Faults without which it may go unnoticed for long. */
   readonly provokedBy: readonly FaultKind[];
+  /** How many of them in each seed. Default: 20. */
+  readonly faultCount?: number;
   /** Called once for each run: what it counts begins anew. */
   readonly breakWiring: (wiring: Wiring) => Wiring;
 }

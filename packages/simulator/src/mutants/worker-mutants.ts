@@ -22,6 +22,13 @@ export const WORKER_MUTANTS: readonly Mutant[] = [
     provokedBy: [],
     breakWiring: overlookBooting,
   },
+  {
+    name: "lets a leader write that was followed by another",
+    promise: "pool-size",
+    provokedBy: ["leader_change", "machine_death"],
+    faultCount: 300,
+    breakWiring: forgetEpochs,
+  },
 ];
 
 /**
@@ -74,5 +81,13 @@ function overlookBooting(wiring: Wiring): Wiring {
     });
     return { ...readers, workers };
   });
+  return { ...wiring, database };
+}
+
+function forgetEpochs(wiring: Wiring): Wiring {
+  const database = withStores(wiring.database, (stores) => ({
+    ...stores,
+    leadership: overriding(stores.leadership, { check: async () => undefined }),
+  }));
   return { ...wiring, database };
 }

@@ -5,6 +5,7 @@ import {
   type JoinToken,
   type JoinTokenStore,
   jobEventRecords,
+  type LeadershipStore,
   type NewJob,
   PlatformError,
   type Readers,
@@ -68,6 +69,7 @@ function createStores(draft: DraftTables): Stores {
     workers: new MemoryWorkerStore(draft),
     joinTokens: joinTokenStore(draft),
     replicas: replicaStore(draft),
+    leadership: leadershipStore(draft),
     events: new MemoryEventReader(draft),
     subscriptions: subscriptionStore(draft),
   };
@@ -125,6 +127,26 @@ function replicaStore(draft: DraftTables): ReplicaStore {
 
 function listReplicas({ replicas }: Tables) {
   return [...replicas.values()].toSorted((a, b) => compareText(a.id, b.id));
+}
+
+/** Transactions run one after another, so none is between its check and its commit when the next leadership begins. */
+function leadershipStore(draft: DraftTables): LeadershipStore {
+  return {
+    begin: async (name) => {
+      draft.ensureOpen();
+      const epoch = (draft.leaderships.get(name) ?? 0) + 1;
+      draft.leaderships.set(name, epoch);
+      return epoch;
+    },
+    check: async (name, epoch) => {
+      if (draft.leaderships.get(name) === epoch) return;
+      throw new PlatformError(
+        "conflict",
+        "not_leading",
+        `leadership ${epoch} of ${name} has ended`,
+      );
+    },
+  };
 }
 
 /** Transactions run one after another, so no other one ever holds a cursor. */

@@ -26,6 +26,7 @@ export interface Tables {
   readonly workers: Rows<Worker>;
   readonly joinTokens: Rows<JoinToken>;
   readonly replicas: Rows<Replica>;
+  readonly leaderships: Rows<number>;
   readonly subscriptions: Rows<string>;
   /** Committed events, oldest first; the cursor of an event is its index. */
   readonly events: readonly EventRecord[];
@@ -48,6 +49,7 @@ export class MemoryTables implements Tables {
   readonly workers = new Map<string, Worker>();
   readonly joinTokens = new Map<string, JoinToken>();
   readonly replicas = new Map<string, Replica>();
+  readonly leaderships = new Map<string, number>();
   readonly subscriptions = new Map<string, string>();
   readonly events: EventRecord[] = [];
 
@@ -63,6 +65,7 @@ export class MemoryTables implements Tables {
       workers: new DraftRows(this.workers),
       joinTokens: new DraftRows(this.joinTokens),
       replicas: new DraftRows(this.replicas),
+      leaderships: new DraftRows(this.leaderships),
       subscriptions: new DraftRows(this.subscriptions),
     };
     const newEvents: EventRecord[] = [];

@@ -3,6 +3,7 @@ import type { Client } from "pg";
 import { LOCK_CLASS_LEADERSHIP } from "./advisory-locks.ts";
 import type { PostgresAddress } from "./connection.ts";
 import { LastingConnection, pause } from "./lasting-connection.ts";
+import { BEGIN_LEADERSHIP } from "./leadership-store.ts";
 
 /** How often a follower tries to lead, and a leader makes sure that it still does. */
 const TRY_INTERVAL_MS = 1_000;
@@ -20,13 +21,13 @@ export interface LeadershipOptions {
 /**
  * Leadership of at most one server on a database, by a lock of its session: free again when the leader stops or dies, and
  * taken by another within about a second (after a power failure or cut cable: about five). In the moment after a cut two
- * may believe that they lead, so what a leader writes must be guarded by versions all the same.
+ * may believe that they lead; the epoch of the first has ended then, and nothing is committed under it any more.
  */
 export class PostgresLeadership implements Component {
   readonly #name: string;
   readonly #onHeld: () => void;
   readonly #connection: LastingConnection;
-  #held = false;
+  #epoch: number | undefined;
 
   constructor({ address, name, onHeld, onTrouble }: LeadershipOptions) {
     this.#name = name;
@@ -46,26 +47,31 @@ export class PostgresLeadership implements Component {
     return this.#connection.stop();
   }
 
-  /** False from the moment the connection is known to be lost. */
-  held(): boolean {
-    return this.#held;
+  /** `undefined` from the moment the connection is known to be lost. */
+  epoch(): number | undefined {
+    return this.#epoch;
   }
 
   async #campaign(client: Client, lost: AbortSignal): Promise<void> {
     lost.addEventListener("abort", () => {
-      this.#held = false;
+      this.#epoch = undefined;
     });
     while (!lost.aborted) {
-      if (this.#held) await client.query("select 1");
-      else {
-        const { rows } = await client.query<{ held: boolean }>(
-          "select pg_try_advisory_lock($1, hashtext($2)) as held",
-          [LOCK_CLASS_LEADERSHIP, this.#name],
-        );
-        this.#held = !lost.aborted && rows[0]?.held === true;
-        if (this.#held) this.#onHeld();
+      if (this.#epoch !== undefined) await client.query("select 1");
+      else if (await this.#tryLock(client)) {
+        const { rows } = await client.query<{ epoch: number }>(BEGIN_LEADERSHIP.text, [this.#name]);
+        this.#epoch = lost.aborted ? undefined : rows[0]?.epoch;
+        if (this.#epoch !== undefined) this.#onHeld();
       }
       await pause(TRY_INTERVAL_MS, lost);
     }
+  }
+
+  async #tryLock(client: Client): Promise<boolean> {
+    const { rows } = await client.query<{ held: boolean }>(
+      "select pg_try_advisory_lock($1, hashtext($2)) as held",
+      [LOCK_CLASS_LEADERSHIP, this.#name],
+    );
+    return rows[0]?.held === true;
   }
 }

@@ -16,6 +16,7 @@ import { JobInserter } from "./job-inserter.ts";
 import { PostgresJobReader } from "./job-reader.ts";
 import { PostgresJobStore } from "./job-store.ts";
 import { PostgresJoinTokenStore } from "./join-token-store.ts";
+import { PostgresLeadershipStore } from "./leadership-store.ts";
 import { PostgresReplicaStore } from "./replica-store.ts";
 import { poolSql, type Transaction } from "./sql.ts";
 import { PostgresSubscriptionStore } from "./subscription-store.ts";
@@ -96,6 +97,7 @@ function createStores(transaction: Transaction): Stores {
     workers: new PostgresWorkerStore(transaction),
     joinTokens: new PostgresJoinTokenStore(transaction),
     replicas: new PostgresReplicaStore(transaction),
+    leadership: new PostgresLeadershipStore(transaction),
     events: new PostgresEventReader(transaction),
     subscriptions: new PostgresSubscriptionStore(transaction),
   };

@@ -109,13 +109,13 @@ function createLeadership(context: TestContext, name: string, onHeld = () => {})
 test("one leads; when it stops another takes over", async (context) => {
   const candidates = [1, 2, 3].map(() => createLeadership(context, "scheduler"));
   const other = createLeadership(context, "another");
-  const leaders = () => candidates.filter((candidate) => candidate.held());
+  const leaders = () => candidates.filter((candidate) => candidate.epoch() !== undefined);
   await Promise.all([...candidates, other].map((candidate) => candidate.start()));
   await waitFor(() => leaders().length === 1);
-  await waitFor(() => other.held(), { what: "the leader of something else" });
+  await waitFor(() => other.epoch() !== undefined, { what: "the leader of something else" });
   const [first] = leaders();
   await first?.stop();
-  assert.equal(first?.held(), false);
+  assert.equal(first?.epoch(), undefined);
   await waitFor(() => leaders().length === 1);
   assert.notEqual(leaders()[0], first);
   await Promise.all(candidates.map((candidate) => candidate.stop()));
@@ -127,16 +127,16 @@ test("who loses the connection leads no more, until it has the lock again", asyn
   const leadership = createLeadership(context, "lonely", () => {
     heldCount += 1;
   });
-  assert.equal(leadership.held(), false);
+  assert.equal(leadership.epoch(), undefined);
   await leadership.start();
-  await waitFor(() => leadership.held());
+  await waitFor(() => leadership.epoch() === 1);
   await cutConnections();
-  await waitFor(() => heldCount === 2 && leadership.held());
+  await waitFor(() => heldCount === 2 && leadership.epoch() === 2);
 });
 
 test("a leadership that is stopped before it was started never leads", async (context) => {
   const leadership = createLeadership(context, "early");
   await leadership.stop();
   await leadership.start();
-  assert.equal(leadership.held(), false);
+  assert.equal(leadership.epoch(), undefined);
 });

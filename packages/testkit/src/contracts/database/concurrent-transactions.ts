@@ -50,6 +50,31 @@ export function testConcurrentTransactions(open: Open): void {
     ]);
   });
 
+  test("the next leadership begins after what the one before is committing", async (context) => {
+    const { database } = await open(context);
+    const epoch = await database.transact(({ leadership }) => leadership.begin("all"));
+    const checked = Promise.withResolvers<void>();
+    const mayCommit = Promise.withResolvers<void>();
+    const order: string[] = [];
+    const committing = database.transact(async ({ leadership }) => {
+      await leadership.check("all", epoch);
+      checked.resolve();
+      await mayCommit.promise;
+      order.push("committing");
+    });
+    await checked.promise;
+    await database.transact(({ leadership }) => leadership.check("all", epoch));
+    const next = database.transact(async ({ leadership }) => {
+      const begun = await leadership.begin("all");
+      order.push("begun");
+      return begun;
+    });
+    mayCommit.resolve();
+    await committing;
+    assert.equal(await next, epoch + 1);
+    assert.deepEqual(order, ["committing", "begun"]);
+  });
+
   test("a subscription has one holder at a time", async (context) => {
     const scene = await open(context);
     const { database } = scene;

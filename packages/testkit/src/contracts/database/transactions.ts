@@ -15,6 +15,7 @@ export function testTransactions(open: Open): void {
   testVisibility(open);
   testConflicts(open);
   testSubscriptions(open);
+  testLeadership(open);
 }
 
 function testRollback(open: Open): void {
@@ -128,5 +129,23 @@ function testSubscriptions(open: Open): void {
     assert.equal(await advance(latest), "");
     assert.equal(await advance(latest), latest);
     assert.equal(await database.transact(({ subscriptions }) => subscriptions.lock("other")), "");
+  });
+}
+
+function testLeadership(open: Open): void {
+  test("a leadership ends when the next begins, and each has a higher epoch", async (context) => {
+    const { database } = await open(context);
+    const begin = (name: string) => database.transact(({ leadership }) => leadership.begin(name));
+    const check = (name: string, epoch: number) =>
+      database.transact(({ leadership }) => leadership.check(name, epoch));
+    await assert.rejects(check("all", 1), { code: "conflict", reason: "not_leading" });
+    const first = await begin("all");
+    await check("all", first);
+    const other = await begin("else");
+    const second = await begin("all");
+    assert.ok(second > first);
+    await check("all", second);
+    await check("else", other);
+    await assert.rejects(check("all", first), { code: "conflict", reason: "not_leading" });
   });
 }
