@@ -102,6 +102,13 @@ export {
 } from "./log.ts";
 export type { Logger } from "./logger.ts";
 export { type Pool, type PoolDemand, provisionCount, type WorkerTemplate } from "./pool.ts";
+export {
+  type BootFailures,
+  bootFailures,
+  type Departure,
+  departures,
+  type PoolWorker,
+} from "./pool-turnover.ts";
 export type { Machine, Provider, ProvisionRequest } from "./provider.ts";
 export {
   isMaskable,

@@ -11,6 +11,10 @@ const POOL: Pool = {
   provider: "process",
   minWorkers: 0,
   maxWorkers: 10,
+  warmWorkers: 0,
+  idleTimeoutMs: null,
+  lifetimeMs: null,
+  maxStartsPerMinute: 1_000,
   template: {
     arch: "x64",
     labels: { os: "linux" },
@@ -37,7 +41,14 @@ function waiting(count: number, parts: Partial<Candidate["requirements"]> = {}):
 }
 
 function demand(parts: Partial<PoolDemand> = {}): PoolDemand {
-  return { liveCount: 0, bootingCount: 0, unplaceable: [], ...parts };
+  return {
+    liveCount: 0,
+    bootingCount: 0,
+    idleCount: 0,
+    recentStartCount: 0,
+    unplaceable: [],
+    ...parts,
+  };
 }
 
 test("a job without a worker causes exactly one, and none while that one boots", () => {
@@ -85,7 +96,7 @@ test("no demand takes a pool beyond its size, or leaves it below", () => {
       const bootingCount = Math.floor(liveCount * bootingShare);
       const unplaceable = waiting(waitingCount);
       const pool = { ...POOL, minWorkers, maxWorkers };
-      const count = provisionCount(pool, { liveCount, bootingCount, unplaceable });
+      const count = provisionCount(pool, demand({ liveCount, bootingCount, unplaceable }));
       assert.ok(count >= 0);
       assert.ok(count === 0 || liveCount + count <= maxWorkers);
       assert.ok(liveCount + count >= minWorkers);

@@ -9,6 +9,14 @@ export interface Pool {
   readonly provider: string;
   readonly minWorkers: number;
   readonly maxWorkers: number;
+  /** Connected workers without attempts to keep ready for what comes next, within `maxWorkers`. */
+  readonly warmWorkers: number;
+  /** A worker without attempts for this long leaves, if `minWorkers` and `warmWorkers` stay. `null`: none does. */
+  readonly idleTimeoutMs: number | null;
+  /** A worker this long after its first session leaves when its attempts have ended. `null`: none does. */
+  readonly lifetimeMs: number | null;
+  /** New workers within any minute, however much waits. */
+  readonly maxStartsPerMinute: number;
   readonly template: WorkerTemplate;
 }
 
@@ -24,23 +32,30 @@ export interface PoolDemand {
   readonly liveCount: number;
   /** Of those, still booting: they will take waiting jobs. */
   readonly bootingCount: number;
+  /** Of those, ready and without attempts. */
+  readonly idleCount: number;
+  /** Workers that were made within the last minute. */
+  readonly recentStartCount: number;
   /** Jobs that no connected worker can take now. */
   readonly unplaceable: readonly Candidate[];
 }
 
 /**
- * How many workers to provision now: up to `minWorkers`, and as many as the unplaceable jobs would fill, less those that
- * are booting already; never beyond `maxWorkers`. Jobs that do not fit the template cause none.
+ * How many workers to provision now: up to `minWorkers`, as many as the unplaceable jobs would fill and `warmWorkers`
+ * beyond them, less those that are booting already; never beyond `maxWorkers` or `maxStartsPerMinute`. Jobs that do not
+ * fit the template cause none.
  */
 export function provisionCount(pool: Pool, demand: PoolDemand): number {
   const room = Math.max(0, pool.maxWorkers - demand.liveCount);
+  const starts = Math.max(0, pool.maxStartsPerMinute - demand.recentStartCount);
   const missing = Math.max(0, pool.minWorkers - demand.liveCount);
+  const spare = Math.max(0, pool.warmWorkers - demand.idleCount);
   const imagined = Array.from({ length: demand.bootingCount + room }, (_, index) =>
     imaginedHost(pool.template, index),
   );
   const { placements } = planPlacements(demand.unplaceable, imagined, { policy: "bin_pack" });
   const used = new Set(placements.map(({ workerId }) => workerId)).size;
-  return Math.min(room, Math.max(missing, used - demand.bootingCount));
+  return Math.min(room, starts, Math.max(missing, used + spare - demand.bootingCount));
 }
 
 function imaginedHost(template: WorkerTemplate, index: number): Host {

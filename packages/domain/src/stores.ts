@@ -110,6 +110,11 @@ export interface WorkerReader {
   ): Promise<Page<Worker>>;
   /** Every worker that is not terminated. */
   listLive(): Promise<readonly Worker[]>;
+  /** The last `limit` workers that `provider` made for the pool, terminated ones too, newest first. */
+  listNewest(
+    pool: { readonly name: string; readonly provider: string },
+    limit: number,
+  ): Promise<readonly Worker[]>;
 }
 
 /** Durable workers. A write stores the worker and its events together, or neither. */

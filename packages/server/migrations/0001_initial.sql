@@ -140,6 +140,7 @@ create table worker (
 ) with (fillfactor = 70);
 
 create index worker_newest on worker (tenant_id, created_at, id);
+create index worker_newest_of_pool on worker (pool, provider, created_at, id);
 create index worker_live on worker (id) where state <> 'terminated';
 
 create table join_token (

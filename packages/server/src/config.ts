@@ -45,6 +45,14 @@ export const schema = z.strictObject({
   /** Workers of the local-process pool: at least, at most. 0 and 0: no such pool. */
   localWorkersMin: z.coerce.number().int().min(0).max(100).default(0),
   localWorkersMax: z.coerce.number().int().min(0).max(100).default(0),
+  /** Local workers without attempts to keep ready, within `localWorkersMax`. */
+  localWorkersWarm: z.coerce.number().int().min(0).max(100).default(0),
+  /** A local worker beyond the minimum and the warm ones leaves when it had nothing to do for so long. Default: it stays. */
+  localWorkerIdleMs: milliseconds.optional(),
+  /** A local worker leaves at this age, when its attempts have ended. Default: it stays. */
+  localWorkerLifetimeMs: milliseconds.optional(),
+  /** Local workers started within any minute, at most. */
+  localWorkerStartsPerMinute: z.coerce.number().int().min(1).max(1000).default(60),
   /** What each local worker can hold. Default: this machine, shared out among `localWorkersMax`. */
   localWorkerCpuMillis: z.coerce.number().int().min(1).optional(),
   localWorkerMemoryBytes: z.coerce.number().int().min(1).optional(),

@@ -27,6 +27,10 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
     provider: provider.name,
     minWorkers: config.localWorkersMin,
     maxWorkers: config.localWorkersMax,
+    warmWorkers: config.localWorkersWarm,
+    idleTimeoutMs: config.localWorkerIdleMs ?? null,
+    lifetimeMs: config.localWorkerLifetimeMs ?? null,
+    maxStartsPerMinute: config.localWorkerStartsPerMinute,
     template: { arch: process.arch, labels: {}, capacity },
   };
   return [{ pool, provider, serverUrl }];

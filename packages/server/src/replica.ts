@@ -7,6 +7,7 @@ import {
   type ReplicaId,
 } from "@hodei/domain";
 import {
+  Activity,
   createLoops,
   DEFAULT_SETTINGS,
   type Deps,
@@ -169,6 +170,7 @@ function createDeps(
     startedAt: systemClock.now(),
     pools: createLocalPools({ ...options, serverUrl: workerUrl }),
     keptRecords,
+    activity: new Activity(),
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
     log: options.log,
   };

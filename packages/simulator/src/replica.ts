@@ -1,5 +1,6 @@
 import type { Component, LeaseToken, PlatformError, ReplicaId } from "@hodei/domain";
 import {
+  Activity,
   createLoops,
   type Deps,
   LEADERSHIP_NAME,
@@ -83,6 +84,7 @@ export class Replica {
           serverUrl: () => "https://simulated.test",
         },
       ],
+      activity: new Activity(),
       // Days are longer than a run.
       keptRecords: [],
       settings: scenario.timing.settings,

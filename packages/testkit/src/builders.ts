@@ -9,6 +9,7 @@ import {
   type JobSpec,
   type LeaseToken,
   type NewJob,
+  type Pool,
   type ReplicaId,
   type Worker,
   type WorkerFacts,
@@ -91,6 +92,23 @@ export function aWorker(parts: Partial<Worker> = {}): Worker {
     facts: someWorkerFacts(),
     replicaId: REPLICA_ID,
     connectedAt: START,
+    ...parts,
+  };
+}
+
+/** A pool of up to two workers such as `aWorker()`, made when jobs need them, but for `parts`. */
+export function aPool(parts: Partial<Pool> = {}): Pool {
+  const { arch, labels, capacity } = someWorkerFacts();
+  return {
+    name: "local",
+    provider: "fake",
+    minWorkers: 0,
+    maxWorkers: 2,
+    warmWorkers: 0,
+    idleTimeoutMs: null,
+    lifetimeMs: null,
+    maxStartsPerMinute: 100,
+    template: { arch, labels, capacity },
     ...parts,
   };
 }

@@ -18,6 +18,7 @@ export {
   aJobSpec,
   aNewJob,
   anAttempt,
+  aPool,
   aWorker,
   START,
   someWorkerFacts,

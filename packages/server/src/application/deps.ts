@@ -11,6 +11,7 @@ import type {
   ReplicaId,
   SecretStore,
 } from "@hodei/domain";
+import type { Activity } from "./activity.ts";
 import type { KeptRecords } from "./keep-records.ts";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
@@ -36,6 +37,7 @@ export interface Deps {
   readonly pools: readonly PoolMember[];
   /** What goes when it was kept for long enough. */
   readonly keptRecords: readonly KeptRecords[];
+  readonly activity: Activity;
   readonly settings: Settings;
   readonly log: Logger;
 }

@@ -1,4 +1,5 @@
 import {
+  bootFailures,
   DEFAULT_PLACEMENT_POLICY,
   EXIT_REASONS,
   type Host,
@@ -16,6 +17,7 @@ import type { Deps } from "./deps.ts";
 import { findOwnJob } from "./get-job.ts";
 import { readHosts } from "./hosts.ts";
 import type { Principal } from "./principal.ts";
+import { NEWEST_COUNT } from "./provision-workers.ts";
 
 /** Why a job waits: a scheduler's reason, or one that lies outside of the workers. */
 export type ExplainReason = Omit<WaitReason, "code"> & {
@@ -24,6 +26,7 @@ export type ExplainReason = Omit<WaitReason, "code"> & {
     | "not_before"
     | "retry_delay"
     | "booting"
+    | "boot_failures"
     | "pool_full"
     | "next_turn";
 };
@@ -92,7 +95,7 @@ async function pendingReasons(
     return [{ code: "next_turn", message, workerCount: 0 }];
   }
   const workers = await deps.database.readers.workers.listLive();
-  return [...waitReasons(need, hosts), ...poolReasons(deps, workers)];
+  return [...waitReasons(need, hosts), ...(await poolReasons(deps, workers))];
 }
 
 function delayReason({ runAt, startedAttempts }: Job): ExplainReason {
@@ -102,16 +105,27 @@ function delayReason({ runAt, startedAttempts }: Job): ExplainReason {
     : { code: "retry_delay", message: `the next attempt is due at ${until}`, workerCount: 0 };
 }
 
-function poolReasons(deps: ExplainDeps, workers: readonly Worker[]): ExplainReason[] {
-  return deps.pools.flatMap(({ pool }): ExplainReason[] => {
+/** What keeps each pool from making another worker now. */
+async function poolReasons(
+  { pools, database }: ExplainDeps,
+  workers: readonly Worker[],
+): Promise<readonly ExplainReason[]> {
+  const reasons = pools.map(async ({ pool }): Promise<ExplainReason[]> => {
     const own = workers.filter((worker) => worker.pool === pool.name);
     const booting = own.filter(({ connectedAt }) => connectedAt === null).length;
     if (booting > 0) {
       const message = `${booting} workers of pool ${pool.name} are starting`;
       return [{ code: "booting", message, workerCount: booting }];
     }
-    if (own.length < pool.maxWorkers) return [];
-    const message = `pool ${pool.name} has its maximum of ${pool.maxWorkers} workers`;
-    return [{ code: "pool_full", message, workerCount: own.length }];
+    if (own.length >= pool.maxWorkers) {
+      const message = `pool ${pool.name} has its maximum of ${pool.maxWorkers} workers`;
+      return [{ code: "pool_full", message, workerCount: own.length }];
+    }
+    const failures = bootFailures(await database.readers.workers.listNewest(pool, NEWEST_COUNT));
+    if (failures === undefined) return [];
+    const { count, retryAt } = failures;
+    const message = `the last ${count} workers of pool ${pool.name} did not come up; the next is made at ${retryAt.toISOString()}`;
+    return [{ code: "boot_failures", message, workerCount: 0 }];
   });
+  return (await Promise.all(reasons)).flat();
 }

@@ -16,6 +16,7 @@ import {
 } from "@hodei/domain";
 import {
   aJobSpec,
+  aPool,
   ManualClock,
   MemoryDatabase,
   MemoryLogStore,
@@ -23,6 +24,7 @@ import {
   SequenceIds,
   someWorkerFacts,
 } from "@hodei/testkit";
+import { Activity } from "./activity.ts";
 import { createJob } from "./create-job.ts";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
@@ -80,6 +82,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
     startedAt: new Date(0),
     pools: [],
     keptRecords: [],
+    activity: new Activity(),
     settings: DEFAULT_SETTINGS,
     log: {
       info: () => {},
@@ -92,18 +95,6 @@ export function testDeps(parts: Partial<Deps> = {}) {
 }
 
 export type TestDeps = ReturnType<typeof testDeps>;
-
-function aPool(parts: Partial<Pool> = {}): Pool {
-  const { arch, labels, capacity } = someWorkerFacts();
-  return {
-    name: "local",
-    provider: "fake",
-    minWorkers: 0,
-    maxWorkers: 2,
-    template: { arch, labels, capacity },
-    ...parts,
-  };
-}
 
 export function aPoolMember(provider: Provider, parts: Partial<Pool> = {}) {
   return { pool: aPool(parts), provider, serverUrl: () => "https://127.0.0.1:7401" };

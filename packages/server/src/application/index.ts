@@ -1,3 +1,4 @@
+export { Activity } from "./activity.ts";
 export { cancelJob } from "./cancel-job.ts";
 export { type CreateJobInput, createJob, createJobs, MAX_BATCH_COUNT } from "./create-job.ts";
 export type { Deps } from "./deps.ts";

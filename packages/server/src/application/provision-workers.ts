@@ -1,5 +1,6 @@
 import {
   applyWorkerEvent,
+  bootFailures,
   type Candidate,
   createWorker,
   DEFAULT_PLACEMENT_POLICY,
@@ -11,17 +12,19 @@ import {
   type Provider,
   planPlacements,
   provisionCount,
+  takesAttempts,
   type Worker,
   type WorkerEvent,
   type WorkerId,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import { readHosts } from "./hosts.ts";
+import { countHeld, readHosts } from "./hosts.ts";
 import { removeWorker } from "./remove-worker.ts";
+import { Turnover } from "./turnover.ts";
 
-/** First and longest pause after a failed provision; doubles with each failure in a row. */
-const BACKOFF_MIN_MS = 1_000;
-const BACKOFF_MAX_MS = 60_000;
+/** Workers of a pool's past that are looked at: enough to see how often in a row they did not come up. */
+export const NEWEST_COUNT = 20;
+const MINUTE_MS = 60_000;
 
 /** A pool with what makes its workers. */
 export interface PoolMember {
@@ -40,6 +43,7 @@ type ProvisionDeps = Pick<
   | "sessions"
   | "settings"
   | "pools"
+  | "activity"
   | "logs"
   | "random"
   | "log"
@@ -48,25 +52,33 @@ type ProvisionDeps = Pick<
 /** Makes pools as large as their jobs need, and providers agree with what is stored. One turn at a time. */
 export class Provisioner {
   readonly #deps: ProvisionDeps;
-  readonly #backoff = new Map<string, { readonly failures: number; readonly until: Date }>();
+  readonly #turnover: Turnover;
   /** Live workers of which this provisioner knows that their machine was made: it has seen it, or made it itself. */
   #made: ReadonlySet<WorkerId> = new Set();
 
   constructor(deps: ProvisionDeps) {
     this.#deps = deps;
+    this.#turnover = new Turnover(deps);
   }
 
-  /** One turn over all pools. Returns when a pool that failed is to be tried again. */
+  /** One turn over all pools. Returns when a pool whose workers did not come up is to be tried again. */
   async run(): Promise<Date | undefined> {
+    const { readers } = this.#deps.database;
     const pools: [PoolMember, readonly Worker[]][] = [];
     this.#made = await this.#stillLive(this.#made);
     for (const member of this.#deps.pools) pools.push([member, await this.#reconcile(member)]);
     // Jobs after workers: one that connects in between counts as booting, and its job as placeable.
     const unplaceable = await this.#unplaceable();
+    const held = await countHeld(readers);
+    await this.#turnover.run(
+      pools.map(([{ pool }, workers]) => ({ pool, workers })),
+      held,
+    );
+    const retries: number[] = [];
     for (const [member, workers] of pools) {
-      await this.#grow(member, demandOf(workers, unplaceable));
+      const retryAt = await this.#grow(member, workers, { held, unplaceable });
+      if (retryAt !== undefined) retries.push(retryAt.getTime());
     }
-    const retries = [...this.#backoff.values()].map(({ until }) => until.getTime());
     return retries.length > 0 ? new Date(Math.min(...retries)) : undefined;
   }
 
@@ -132,19 +144,36 @@ export class Provisioner {
     await provider.destroy(workerId);
   }
 
-  async #grow(member: PoolMember, demand: PoolDemand): Promise<void> {
-    const { name } = member.pool;
-    const backoff = this.#backoff.get(name);
-    if (backoff !== undefined && this.#deps.clock.now() < backoff.until) return;
-    const count = provisionCount(member.pool, demand);
-    for (let made = 0; made < count; made += 1) {
-      if (!(await this.#provision(member, backoff?.failures ?? 0))) return;
+  /** Makes the workers that are wanted. Returns when that is to be tried again, if they do not come up. */
+  async #grow(
+    member: PoolMember,
+    workers: readonly Worker[],
+    situation: Situation,
+  ): Promise<Date | undefined> {
+    const { pool } = member;
+    const { clock, database } = this.#deps;
+    const now = clock.now();
+    if (provisionCount(pool, demandOf(workers, situation, 0)) === 0) return undefined;
+    const count = Math.max(NEWEST_COUNT, pool.maxStartsPerMinute);
+    const newest = await database.readers.workers.listNewest(pool, count);
+    const failures = bootFailures(newest);
+    if (failures !== undefined && now < failures.retryAt) return failures.retryAt;
+    const minuteAgo = now.getTime() - MINUTE_MS;
+    const starts = newest.filter(({ createdAt }) => createdAt.getTime() > minuteAgo).length;
+    const wanted = provisionCount(pool, demandOf(workers, situation, starts));
+    for (let made = 0; made < wanted; made += 1) {
+      if (!(await this.#provision(member))) return this.#retryAt(pool);
     }
-    this.#backoff.delete(name);
+    return undefined;
+  }
+
+  async #retryAt(pool: Pool): Promise<Date | undefined> {
+    const newest = await this.#deps.database.readers.workers.listNewest(pool, NEWEST_COUNT);
+    return bootFailures(newest)?.retryAt;
   }
 
   /** Makes one worker; false if the provider failed, which is stored and delays the pool's next try. */
-  async #provision({ pool, provider, serverUrl }: PoolMember, failures: number): Promise<boolean> {
+  async #provision({ pool, provider, serverUrl }: PoolMember): Promise<boolean> {
     const { database, clock, ids, joinTokens, settings, log } = this.#deps;
     const workerId = ids.next() as WorkerId;
     const now = clock.now();
@@ -170,15 +199,13 @@ export class Provisioner {
       return true;
     } catch (error) {
       log.error("provision_failed", { workerId, pool: pool.name, error });
-      await this.#fail(workerId, pool.name, failures + 1);
+      await this.#fail(workerId);
       return false;
     }
   }
 
-  async #fail(workerId: WorkerId, pool: string, failures: number): Promise<void> {
+  async #fail(workerId: WorkerId): Promise<void> {
     const at = this.#deps.clock.now();
-    const delayMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (failures - 1));
-    this.#backoff.set(pool, { failures, until: new Date(at.getTime() + delayMs) });
     await this.#deps.database.transact(async ({ workers }) => {
       const event: WorkerEvent = { type: "terminated", at, message: "its provider failed" };
       await workers.update(applyWorkerEvent(await workers.lock(workerId), event), [event]);
@@ -186,7 +213,22 @@ export class Provisioner {
   }
 }
 
-function demandOf(workers: readonly Worker[], unplaceable: readonly Candidate[]): PoolDemand {
-  const booting = workers.filter(({ connectedAt }) => connectedAt === null);
-  return { liveCount: workers.length, bootingCount: booting.length, unplaceable };
+/** What waits, and what workers hold. */
+interface Situation {
+  readonly held: ReadonlyMap<WorkerId, number>;
+  readonly unplaceable: readonly Candidate[];
+}
+
+function demandOf(
+  workers: readonly Worker[],
+  { held, unplaceable }: Situation,
+  recentStartCount: number,
+): PoolDemand {
+  return {
+    liveCount: workers.length,
+    bootingCount: workers.filter(({ connectedAt }) => connectedAt === null).length,
+    idleCount: workers.filter((worker) => takesAttempts(worker) && !held.has(worker.id)).length,
+    recentStartCount,
+    unplaceable,
+  };
 }

@@ -19,7 +19,7 @@ const PLACEMENTS_PER_TRANSACTION = 100;
 
 type ScheduleDeps = Pick<
   Deps,
-  "database" | "clock" | "newLeaseToken" | "sessions" | "settings" | "log"
+  "database" | "clock" | "newLeaseToken" | "sessions" | "settings" | "activity" | "log"
 >;
 
 /** One scheduling turn: places what is due on what is free. Returns when the next job falls due. */
@@ -31,7 +31,12 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
     const hosts = await readHosts({ readers, sessions: deps.sessions });
     const { placements } = planPlacements(candidates, hosts, { policy: DEFAULT_PLACEMENT_POLICY });
     for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
-      await store(deps, placements.slice(start, start + PLACEMENTS_PER_TRANSACTION));
+      const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
+      deps.activity.note(
+        some.map(({ workerId }) => workerId),
+        now,
+      );
+      await store(deps, some);
     }
   }
   return (await readers.jobs.nextDueAt(now)) ?? undefined;

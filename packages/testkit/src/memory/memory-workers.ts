@@ -49,6 +49,16 @@ export class MemoryWorkerReader implements WorkerReader {
   async listLive(): Promise<readonly Worker[]> {
     return [...this.#tables.workers.values()].filter(({ state }) => state !== "terminated");
   }
+
+  async listNewest(
+    { name, provider }: { readonly name: string; readonly provider: string },
+    limit: number,
+  ): Promise<readonly Worker[]> {
+    const workers = [...this.#tables.workers.values()].filter(
+      (worker) => worker.pool === name && worker.provider === provider,
+    );
+    return newestFirst(workers, { limit, token: null }).items;
+  }
 }
 
 export class MemoryWorkerStore extends MemoryWorkerReader implements WorkerStore {

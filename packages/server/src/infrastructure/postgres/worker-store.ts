@@ -66,6 +66,15 @@ const LIST_LIVE: Statement = {
   text: `${SELECT_WORKER} where state <> 'terminated' order by id`,
 };
 
+const LIST_NEWEST: Statement = {
+  name: "worker_list_newest",
+  text: `
+    ${SELECT_WORKER}
+    where pool = $1 and provider = $2
+    order by created_at desc, id desc
+    limit $3`,
+};
+
 const INSERT: Statement = {
   name: "worker_insert",
   text: `
@@ -117,6 +126,13 @@ export class PostgresWorkerReader implements WorkerReader {
 
   async listLive(): Promise<readonly Worker[]> {
     return (await this.#sql.run<WorkerRow>(LIST_LIVE, [])).map(fromRow);
+  }
+
+  async listNewest(
+    { name, provider }: { readonly name: string; readonly provider: string },
+    limit: number,
+  ): Promise<readonly Worker[]> {
+    return (await this.#sql.run<WorkerRow>(LIST_NEWEST, [name, provider, limit])).map(fromRow);
   }
 }
 

@@ -15,6 +15,7 @@ import type { Open } from "./scene.ts";
 export function testWorkers(open: Open): void {
   testStoredWorkers(open);
   testWorkerLists(open);
+  testNewestWorkers(open);
   testJoinTokens(open);
   testReplicas(open);
 }
@@ -109,6 +110,23 @@ function testWorkerLists(open: Open): void {
     await scene.worker({ state: "terminated" });
     const live = await scene.database.readers.workers.listLive();
     assert.deepEqual(live.map(({ state }) => state).toSorted(), states.toSorted());
+  });
+}
+
+function testNewestWorkers(open: Open): void {
+  test("the newest workers of a pool are those that its provider made for it", async (context) => {
+    const scene = await open(context);
+    const pool = { name: "p", provider: "q" };
+    const parts = { pool: "p", provider: "q" };
+    const first = await scene.worker({ ...parts, createdAt: after(1), state: "terminated" });
+    const last = await scene.worker({ ...parts, createdAt: after(3) });
+    const middle = await scene.worker({ ...parts, createdAt: after(2) });
+    await scene.worker({ ...parts, pool: "other" });
+    await scene.worker({ ...parts, provider: "joined" });
+    const list = async (limit: number) =>
+      (await scene.database.readers.workers.listNewest(pool, limit)).map(({ id }) => id);
+    assert.deepEqual(await list(2), [last.id, middle.id]);
+    assert.deepEqual(await list(10), [last.id, middle.id, first.id]);
   });
 }
 
