@@ -166,6 +166,7 @@ export type {
   EventReader,
   HeldAttempt,
   InsertedJob,
+  JobChange,
   JobFilter,
   JobReader,
   JobStore,
