@@ -28,7 +28,7 @@ const TABLES = [
   [EXIT_REASON_VALUES, Object.keys(EXIT_REASONS)],
   [CONSTRAINT_OPERATORS, ["eq", "ne", "gt", "lt", "in", "not_in", "exists"]],
   [LOG_STREAMS, ["stdout", "stderr"]],
-  [LOG_GAPS, ["dropped", "limit", "skipped"]],
+  [LOG_GAPS, ["dropped", "expired", "limit", "skipped"]],
   [LOG_COMPRESSIONS, ["zstd"]],
   [LOG_OVERFLOWS, ["drop", "block"]],
   [SECRET_FORMS, ["env", "file"]],
