@@ -27,6 +27,11 @@ import { workerAdminService } from "./worker-admin-service.ts";
 const READ_MAX_BYTES = 20 * 1024 * 1024;
 /** Longest time-out that a caller may ask for; a longer one is refused. Without one, a stream may last for ever. */
 const MAX_TIMEOUT_MS = 24 * 60 * 60_000;
+/**
+ * Logs go out as they are: Gzip makes some 40 MB of log lines a second on one core, a tenth of what a tail can take, and
+ * would have that core from everybody else.
+ */
+const UNCOMPRESSED = { compressMinBytes: Number.MAX_SAFE_INTEGER };
 const MAX_CONNECTION_COUNT = 10_000;
 const MAX_STREAM_COUNT = 250;
 const PING = { intervalMs: 15_000, timeoutMs: 10_000 };
@@ -76,7 +81,7 @@ export function createPublicListener(deps: Deps, options: PublicListenerOptions)
   ]);
   router
     .service(JobService, jobService(deps), gate)
-    .service(LogService, logService(deps), gate)
+    .service(LogService, logService(deps), { ...gate, ...UNCOMPRESSED })
     .service(SecretService, secretService(deps), gate)
     .service(WorkerAdminService, workerAdminService(deps), gate)
     .service(EventService, eventService(deps), gate)
