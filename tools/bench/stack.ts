@@ -44,11 +44,7 @@ export async function withStack<T>(
     const server = await startServer({
       dataDir: join(folder, "server"),
       databaseUrl,
-      settings: {
-        HODEI_SERVER_LOCAL_WORKERS_MIN: count,
-        HODEI_SERVER_LOCAL_WORKERS_MAX: count,
-        HODEI_SERVER_LOCAL_WORKERS_ALLOW_ROOT: "true",
-      },
+      settings: { HODEI_SERVER_LOCAL_WORKERS_MIN: count, HODEI_SERVER_LOCAL_WORKERS_MAX: count },
       signal,
     });
     ending.push(server.stop);

@@ -14,6 +14,11 @@ import { isFinal, watchJob } from "./watch-job.ts";
 export interface LogPiece {
   readonly attempt: number;
   readonly chunk: LogChunk;
+  /**
+   * Newlines of the attempt's log before the chunk, of the streams asked for; set on the first piece of an attempt. Those of
+   * missing bytes do not count.
+   */
+  readonly linesBefore?: bigint;
 }
 
 type Client = Pick<HodeiClient, "jobs" | "logs">;
@@ -34,9 +39,15 @@ export async function* tailLogs(
 ): AsyncGenerator<LogPiece> {
   const position = new LogPosition(request.stream ?? LogStream.UNSPECIFIED);
   const messages = reopening((signal) => open(client, request, position, signal), options);
-  for await (const { attempt, chunks } of messages) {
+  for await (const { attempt, chunks, linesBefore } of messages) {
+    // A stream that was reopened tells it again.
+    const isNew = attempt > position.attempt && linesBefore !== undefined;
+    let start = isNew ? { linesBefore } : {};
     for (const chunk of chunks) {
-      for (const unseen of position.accept(attempt, chunk)) yield { attempt, chunk: unseen };
+      for (const unseen of position.accept(attempt, chunk)) {
+        yield { attempt, chunk: unseen, ...start };
+        start = {};
+      }
     }
   }
 }
@@ -55,7 +66,7 @@ async function* open(
     yield* client.logs.tailLogs(request, { signal });
     return;
   }
-  const { tailLines: _, ...rest } = request;
+  const { tailLines: _, line: __, since: ___, ...rest } = request;
   for (;;) {
     const { attempt, offset } = position;
     yield* client.logs.tailLogs({ ...rest, attempt, offset }, { signal });

@@ -229,6 +229,9 @@ create table log_chunk (
   length_bytes bigint not null constraint log_chunk_length_check check (length_bytes > 0),
   -- Of these, how many are of standard output: finds the chunks of one stream without reading them.
   stdout_bytes bigint not null constraint log_chunk_stdout_check check (stdout_bytes between 0 and length_bytes),
+  -- Newlines of the log, and of its standard output, from its start up to the end of this row: finds lines by halving.
+  newline_count bigint not null,
+  stdout_newline_count bigint not null,
   -- [kind, length, milliseconds after at, ...] for each run of bytes. Kinds: 0 stdout, 1 stderr; 2 and 3 the same, dropped
   -- by the worker; 4 and 5 the same, beyond the attempt's limit. data has nothing for what is missing.
   segments json not null,

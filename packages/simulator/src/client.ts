@@ -151,7 +151,7 @@ export class Client {
   async #follow({ jobId, attempt, chunks }: Tail): Promise<void> {
     const last = chunks.at(-1);
     const offset = last === undefined ? 0 : last.offset + last.data.length;
-    const from = { jobId, attempt, offset, stream: null, tailLines: null };
+    const from = { jobId, attempt, start: { kind: "offset", offset }, stream: null } as const;
     const input = { ...from, follow: true, lossy: false };
     await this.#cluster.stream(
       (deps, stop) => tailLogs(deps, PRINCIPAL, input, stop),

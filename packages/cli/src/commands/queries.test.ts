@@ -177,6 +177,37 @@ test("logs: both streams apart, flags, and data with offsets", async () => {
   );
 });
 
+test("logs: where to begin, which lines, and their numbers", async () => {
+  const hodei = new FakeHodei({
+    output: [
+      ["out", "a\nb\n"],
+      ["out", "c\nd\n"],
+    ],
+  });
+  const run = async (...flags: string[]) => {
+    const context = fakeContext(hodei.client);
+    const exitCode = await runCli(["logs", JOB_ID, ...flags], context);
+    return { ...context, exitCode, tail: hodei.tails.at(-1) };
+  };
+  const lines = await run("--lines", "..3", "-n");
+  assert.equal(lines.stdout.text, "     1\ta\n     2\tb\n     3\tc\n");
+  assert.equal(lines.tail?.line, 1n);
+  assert.equal((await run("--lines", "3")).tail?.line, 3n);
+  const json = await run("-n", "-o", "json");
+  const numbers = json.stdout.text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).line);
+  assert.deepEqual(numbers, [1, 3]);
+  const { tail } = await run("--since", "2026-01-31T08:00:00Z");
+  assert.deepEqual(tail?.since, at("2026-01-31T08:00:00Z"));
+  const back = await run("--since", "1m30s");
+  const expected = timestampFromDate(new Date(back.now().getTime() - 90_000));
+  assert.deepEqual(back.tail?.since, expected);
+  const several = await run("--since", "1m", "--tail", "3");
+  assert.match(several.stderr.text, /exclude each other/);
+});
+
 test("workers: list, get, drain and join token", async () => {
   const worker = {
     id: JOB_ID,

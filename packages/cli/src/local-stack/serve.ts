@@ -6,7 +6,6 @@ import { prepareDataFolder } from "./data-folder.ts";
 import { STACK_LOCK } from "./ensure-local-stack.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { tryLock } from "./process-lock.ts";
-import { rootNotice } from "./root-notice.ts";
 import { removeStackFile, writeStackFile } from "./stack-file.ts";
 
 /** Level from which the server writes its log to standard error. */
@@ -49,8 +48,6 @@ export async function serveLocalStack(
         workerPort: 0,
         localWorkersMin: 1,
         localWorkersMax: 1,
-        // Whoever works as root on a machine of his own is told so, not stopped: see `rootNotice`.
-        localWorkersAllowRoot: true,
         stopWorkersOnExit: true,
         idleExitMs,
         logLevel,
@@ -60,8 +57,10 @@ export async function serveLocalStack(
         const version = readVersion();
         const stack = { process: self, endpoint: publicUrl, tokenFile: apiTokenFile, version };
         await writeStackFile(folder, stack);
-        const where = `${publicUrl} (token in ${apiTokenFile}${rootNotice()})`;
-        await notice(context, `the local stack is ready at ${where}`);
+        await notice(
+          context,
+          `the local stack is ready at ${publicUrl} (token in ${apiTokenFile})`,
+        );
       },
     });
   } finally {

@@ -1,3 +1,4 @@
+import { parseDuration } from "./duration.ts";
 import { InvalidValue } from "./invalid-value.ts";
 
 /** Thousandths of a core of a text such as `2`, `0.5` or `500m`. @throws InvalidValue */
@@ -26,6 +27,19 @@ export function parseInstant(text: string): Date {
   throw new InvalidValue(
     `${JSON.stringify(text)} is not an instant such as 2026-01-31T08:00:00Z (with its UTC offset)`,
   );
+}
+
+/**
+ * An instant of a text such as `2026-01-31T08:00:00Z`, or of a duration such as `10m`, which counts back from the `now`
+ * that the result is called with. @throws InvalidValue
+ */
+export function parseSince(text: string): (now: Date) => Date {
+  if (/^\d{4}-/.test(text)) {
+    const instant = parseInstant(text);
+    return () => instant;
+  }
+  const backMs = parseDuration(text);
+  return (now) => new Date(now.getTime() - backMs);
 }
 
 /** Name and value of a text such as `name=value`; the value may hold further `=`. @throws InvalidValue */

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { parseEnvFile } from "./env-file.ts";
-import { parseCpu, parseId, parseInstant, parsePair, wholeNumber } from "./scalars.ts";
+import { parseLineRange } from "./line-range.ts";
+import { parseCpu, parseId, parseInstant, parsePair, parseSince, wholeNumber } from "./scalars.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 const refusesAll = (parse: (text: string) => unknown, texts: readonly string[]) => {
@@ -100,4 +101,19 @@ test("env files", () => {
     message: 'x.env:2: "export B=2" is not of the form NAME=VALUE',
   });
   refusesAll((line) => parseEnvFile(line, "x.env"), ["A", "1A=2", "=x", "A B=2", " A=1"]);
+});
+
+test("ranges of lines", () => {
+  assert.deepEqual(parseLineRange("17"), { first: 17, last: 17 });
+  assert.deepEqual(parseLineRange("17..40"), { first: 17, last: 40 });
+  assert.deepEqual(parseLineRange("17.."), { first: 17, last: undefined });
+  assert.deepEqual(parseLineRange("..40"), { first: 1, last: 40 });
+  refusesAll(parseLineRange, ["", "..", "0", "5..4", "a", "1...2", "-1"]);
+});
+
+test("since when", () => {
+  const now = new Date("2026-01-31T08:00:00Z");
+  assert.deepEqual(parseSince("1m30s")(now), new Date("2026-01-31T07:58:30Z"));
+  assert.deepEqual(parseSince("2026-01-01T00:00:00+01:00")(now), new Date("2025-12-31T23:00:00Z"));
+  refusesAll(parseSince, ["", "yesterday", "2026-01-01"]);
 });

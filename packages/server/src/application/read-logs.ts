@@ -4,6 +4,7 @@ import {
   type JobId,
   type LogChunk,
   type LogPage,
+  type LogStart,
   type LogStream,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
@@ -14,7 +15,7 @@ export interface ReadLogsInput {
   readonly jobId: JobId;
   /** 0: the latest. */
   readonly attempt: number;
-  readonly offset: number;
+  readonly start: LogStart;
   readonly maxBytes: number;
   /** `null`: both. */
   readonly stream: LogStream | null;
@@ -23,6 +24,8 @@ export interface ReadLogsInput {
 export interface LogsRead {
   readonly attempt: number;
   readonly chunks: readonly LogChunk[];
+  /** Newlines before the chunks, of the streams asked for. */
+  readonly linesBefore: number;
   readonly nextOffset: number;
   /** Nothing will come after `nextOffset`. */
   readonly complete: boolean;
@@ -38,11 +41,14 @@ export async function readLogs(
   const attempt = input.attempt === 0 ? job.attempt : input.attempt;
   // Asked before reading: an attempt that was over then can have no more log than is read now.
   const ended = await findEnded(deps, job.id, attempt);
-  const page = await deps.logs.read({ ...input, attempt });
-  const { chunks, nextOffset } = withExpired(page, ended, input.stream);
+  const { stream, start, maxBytes } = input;
+  const source = { jobId: job.id, attempt, stream };
+  const { offset, linesBefore } = await deps.logs.findPlace({ ...source, start });
+  const page = await deps.logs.read({ ...source, offset, maxBytes });
+  const { chunks, nextOffset } = withExpired(page, ended, stream);
   const stored = await deps.logs.durableOffset(job.id, attempt);
   const complete = ended !== undefined && nextOffset >= Math.max(stored, ended.logBytes);
-  return { attempt, chunks, nextOffset, complete };
+  return { attempt, chunks, linesBefore, nextOffset, complete };
 }
 
 /** The attempt, if nothing can be added to its log any more. */

@@ -18,9 +18,8 @@ import { type TailLogsInput, tailLogs } from "./tail-logs.ts";
 
 const ALL = {
   attempt: 0,
-  offset: 0,
+  start: { kind: "offset", offset: 0 },
   stream: null,
-  tailLines: null,
   follow: true,
   lossy: false,
 } as const;
@@ -88,7 +87,12 @@ test("without follow a tail ends with what is stored", async () => {
   const { peer } = await connectedWorker(deps);
   const { job, ref } = await running(deps, peer);
   await write(peer, ref, 0, "a\nb\nc\n");
-  const { state, ended } = tail(deps, { ...ALL, jobId: job.id, tailLines: 2, follow: false });
+  const { state, ended } = tail(deps, {
+    ...ALL,
+    jobId: job.id,
+    start: { kind: "last_lines", count: 2 },
+    follow: false,
+  });
   await ended;
   assert.equal(state.text, "b\nc\n");
 });
@@ -108,12 +112,37 @@ test("the log of a job that never existed is not there", async () => {
   await assert.rejects(tail(testDeps(), { ...ALL, jobId }).ended, { code: "not_found" });
 });
 
-test("a tail by lines takes no offset", async () => {
+test("a tail from a time leaves out attempts that had ended; one by lines begins in the latest", async () => {
   const deps = testDeps();
   const { peer } = await connectedWorker(deps);
-  const { job } = await running(deps, peer);
-  const input = { ...ALL, jobId: job.id, tailLines: 1, offset: 1 };
-  await assert.rejects(tail(deps, input).ended, { reason: "tail_with_offset" });
+  const retryPolicy = { maxAttempts: 2, baseDelayMs: 0, maxDelayMs: 0, reasons: [] };
+  const { job, ref } = await running(deps, peer, { retryPolicy });
+  await write(peer, ref, 0, "first\n");
+  await peer.session.receive(finish(ref, FAILED, 6));
+  await settled();
+  const endedAt = deps.clock.now();
+  deps.clock.advance(1_000);
+  const second = await assign(deps, peer, job);
+  await peer.session.receive({ type: "attempt_started", ref: second });
+  await write(peer, second, 0, "2a\n2b\n");
+  const read = async (start: TailLogsInput["start"]) => {
+    const tailed: [number, number | null, string][] = [];
+    const input = { ...ALL, jobId: job.id, start, follow: false };
+    for await (const { attempt, linesBefore, chunks } of tailLogs(deps, ALICE, input, NEVER)) {
+      const text = chunks.map(({ data }) => new TextDecoder().decode(data)).join("");
+      tailed.push([attempt, linesBefore, text]);
+    }
+    return tailed;
+  };
+  const whole = [
+    [1, 0, "first\n"],
+    [2, 0, "2a\n2b\n"],
+  ];
+  assert.deepEqual(await read({ kind: "offset", offset: 0 }), whole);
+  // The clock of the fixtures' worker stands at 0.
+  assert.deepEqual(await read({ kind: "time", at: new Date(0) }), whole);
+  assert.deepEqual(await read({ kind: "time", at: new Date(endedAt.getTime() + 1) }), []);
+  assert.deepEqual(await read({ kind: "line", number: 2 }), [[2, 1, "2b\n"]]);
 });
 
 test("a read says where to go on and when all was read", async () => {
@@ -121,12 +150,12 @@ test("a read says where to go on and when all was read", async () => {
   const { peer } = await connectedWorker(deps);
   const { job, ref } = await running(deps, peer);
   await write(peer, ref, 0, "abc");
-  const range = { jobId: job.id, attempt: 0, offset: 0, maxBytes: 1_000, stream: null };
+  const range = { jobId: job.id, attempt: 0, start: ALL.start, maxBytes: 1_000, stream: null };
   const first = await readLogs(deps, ALICE, range);
   assert.deepEqual([first.attempt, first.nextOffset, first.complete], [1, 3, false]);
   await peer.session.receive(finish(ref, COMPLETED, 3));
   await settled();
-  const rest = await readLogs(deps, ALICE, { ...range, offset: 3 });
+  const rest = await readLogs(deps, ALICE, { ...range, start: { kind: "offset", offset: 3 } });
   assert.deepEqual([rest.chunks.length, rest.nextOffset, rest.complete], [0, 3, true]);
 });
 
@@ -163,7 +192,7 @@ test("a log that was not kept for so long is a gap with all of its bytes", async
   // The store has nothing of the eight bytes, as when their day is gone.
   await peer.session.receive(finish(ref, COMPLETED, 8));
   await settled();
-  const range = { jobId: job.id, attempt: 0, offset: 0, maxBytes: 1_000, stream: null };
+  const range = { jobId: job.id, attempt: 0, start: ALL.start, maxBytes: 1_000, stream: null };
   const read = await readLogs(deps, ALICE, range);
   const missing = { reason: "expired", lengthBytes: 8 };
   assert.deepEqual(
@@ -171,7 +200,7 @@ test("a log that was not kept for so long is a gap with all of its bytes", async
     [missing],
   );
   assert.deepEqual([read.nextOffset, read.complete], [8, true]);
-  const rest = await readLogs(deps, ALICE, { ...range, offset: 8 });
+  const rest = await readLogs(deps, ALICE, { ...range, start: { kind: "offset", offset: 8 } });
   assert.deepEqual([rest.chunks, rest.nextOffset, rest.complete], [[], 8, true]);
   const tailed: unknown[] = [];
   for await (const { chunks } of tailLogs(deps, ALICE, { ...ALL, jobId: job.id }, NEVER)) {

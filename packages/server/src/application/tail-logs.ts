@@ -1,11 +1,12 @@
 import {
   chunkEnd,
   isTerminal,
+  type Job,
   type JobId,
   type LogChunk,
   type LogPage,
+  type LogStart,
   type LogStream,
-  PlatformError,
   type StopSignal,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
@@ -23,12 +24,13 @@ export interface TailLogsInput {
   readonly jobId: JobId;
   /** 0: every attempt, one after another. */
   readonly attempt: number;
-  /** Of the first attempt that is read. */
-  readonly offset: number;
+  /**
+   * Without an attempt: an offset is of the first one, lines are of the latest, and a time leads to the first that had not
+   * ended by then.
+   */
+  readonly start: LogStart;
   /** `null`: both. */
   readonly stream: LogStream | null;
-  /** `null`: from `offset`; else this many lines before the end of the latest attempt. */
-  readonly tailLines: number | null;
   /** Goes on until the job, or the one attempt, has ended. */
   readonly follow: boolean;
   /** Skips what lies more than 8 MiB back: for who watches, not for who copies. */
@@ -37,6 +39,8 @@ export interface TailLogsInput {
 
 export interface LogsTailed {
   readonly attempt: number;
+  /** Newlines of the attempt's log before the chunks, of the streams asked for; `null` but for its first chunks. */
+  readonly linesBefore: number | null;
   readonly chunks: readonly LogChunk[];
 }
 
@@ -45,7 +49,7 @@ type TailDeps = Pick<Deps, "database" | "logs" | "signals" | "settings" | "clock
 /**
  * History, then what comes. History and live are one read loop over offsets, so there is no seam at which a byte could be
  * lost or doubled; a slow reader holds up nobody. What was left out of the log, or skipped, comes as a chunk that says so.
- * @throws PlatformError `not_found`; `invalid_argument` for `tailLines` with an offset
+ * @throws PlatformError `not_found`
  */
 export async function* tailLogs(
   deps: TailDeps,
@@ -63,14 +67,17 @@ export async function* tailLogs(
         findOwnJob(deps, principal, jobId),
         findEnded(deps, jobId, position.attempt),
       ]);
-      const { attempt, offset } = position;
+      const { attempt, offset, linesBefore } = position;
       const page = await readOn(deps, input, position);
       const { chunks, nextOffset } = withExpired(page, ended, input.stream);
-      if (chunks.length > 0) yield { attempt, chunks };
-      position = { attempt, offset: nextOffset };
+      if (chunks.length > 0) {
+        yield { attempt, chunks, linesBefore };
+        position = { ...position, linesBefore: null };
+      }
+      position = { ...position, offset: nextOffset };
       if (nextOffset > offset) continue;
       if (input.attempt === 0 && attempt < job.attempt) {
-        position = { attempt: attempt + 1, offset: 0 };
+        position = { attempt: attempt + 1, offset: 0, linesBefore: 0 };
         continue;
       }
       const isLast = isTerminal(job.state) || (input.attempt !== 0 && ended !== undefined);
@@ -112,23 +119,34 @@ async function skip(
 interface Position {
   readonly attempt: number;
   readonly offset: number;
+  /** Until it is told. */
+  readonly linesBefore: number | null;
 }
 
 async function startOf(
   deps: TailDeps,
   principal: Principal,
-  input: TailLogsInput,
+  { jobId, stream, start, attempt: given }: TailLogsInput,
 ): Promise<Position> {
-  const { jobId, tailLines, stream } = input;
   const job = await findOwnJob(deps, principal, jobId);
-  if (tailLines === null) return { attempt: input.attempt || 1, offset: input.offset };
-  if (input.offset > 0) {
-    throw new PlatformError(
-      "invalid_argument",
-      "tail_with_offset",
-      "tail_lines and offset exclude each other; give one of them",
-    );
+  const attempt = given || (await firstAttempt(deps, job, start));
+  const { offset, linesBefore } = await deps.logs.findPlace({ jobId, attempt, stream, start });
+  return { attempt, offset, linesBefore };
+}
+
+async function firstAttempt(deps: TailDeps, job: Job, start: LogStart): Promise<number> {
+  switch (start.kind) {
+    case "offset":
+      return 1;
+    case "line":
+    case "last_lines":
+      return Math.max(1, job.attempt);
+    case "time": {
+      const attempts = await deps.database.readers.attempts.list(job.id);
+      const lasting = attempts.find(
+        ({ finishedAt }) => finishedAt === null || finishedAt >= start.at,
+      );
+      return lasting?.number ?? Math.max(1, job.attempt);
+    }
   }
-  const attempt = input.attempt || Math.max(1, job.attempt);
-  return { attempt, offset: await deps.logs.findTailOffset(jobId, attempt, tailLines, stream) };
 }

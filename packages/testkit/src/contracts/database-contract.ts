@@ -3,7 +3,6 @@ import { testAttempts } from "./database/attempts.ts";
 import { testConcurrentTransactions } from "./database/concurrent-transactions.ts";
 import { testEvents } from "./database/events.ts";
 import { testInsertJobs } from "./database/insert-jobs.ts";
-import { testJobChanges } from "./database/job-changes.ts";
 import { testJobQueries } from "./database/job-queries.ts";
 import { testJobs } from "./database/jobs.ts";
 import { type DatabaseFixture, type Open, Scene } from "./database/scene.ts";
@@ -18,7 +17,6 @@ export function databaseContract(name: string, create: Create): void {
   suite(`database contract: ${name}`, () => {
     testJobs(open);
     testJobQueries(open);
-    testJobChanges(open);
     testInsertJobs(open);
     testAttempts(open);
     testWorkers(open);

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import {
-  applyAttemptEvent,
-  type JobId,
-  type LeaseToken,
-  type LogStream,
-  outcomeOf,
-} from "@hodei/domain";
+import { applyAttemptEvent, type JobId, type LeaseToken, outcomeOf } from "@hodei/domain";
 import { after, anAttempt } from "../builders.ts";
 import { SequenceIds } from "../sequence-ids.ts";
 import { testGaps } from "./log-store/gaps.ts";
@@ -21,8 +15,8 @@ import {
   readThrough,
   refOf,
 } from "./log-store/log-scene.ts";
+import { testPlaces } from "./log-store/places.ts";
 import { testWholeLog } from "./log-store/whole-log.ts";
-import { putAttempt } from "./put-attempt.ts";
 
 /** What every log store promises; `create` makes a fixture of its own for each test. */
 export function logStoreContract(name: string, create: () => Promise<LogStoreFixture>): void {
@@ -34,7 +28,7 @@ export function logStoreContract(name: string, create: () => Promise<LogStoreFix
       const parts = { jobId: ids.next() as JobId, leaseToken: ids.next() as LeaseToken };
       const assigned = anAttempt(parts);
       const running = applyAttemptEvent(assigned, { type: "started", at: after(1) });
-      await putAttempt(fixture.database, running);
+      await fixture.database.transact(({ attempts }) => attempts.insert(running));
       return running;
     };
     return { ...fixture, attempt };
@@ -44,7 +38,7 @@ export function logStoreContract(name: string, create: () => Promise<LogStoreFix
     testAppend(open);
     testFence(open);
     testRead(open);
-    testTail(open);
+    testPlaces(open);
     testGaps(open);
     testWholeLog(open);
   });
@@ -150,7 +144,7 @@ function testFence(open: Open): void {
       processesLeft: 0,
       usage: null,
     });
-    await putAttempt(database, over);
+    await database.transact(({ attempts }) => attempts.update(over));
     assert.deepEqual(await logs.append([batchOf(ref, 4, ["out:late"])]), [refused]);
     assert.deepEqual((await readStreams(logs, ref)).both, "good");
   });
@@ -158,7 +152,7 @@ function testFence(open: Open): void {
   test("an attempt that has not started may append already", async (context) => {
     const { logs, database } = await open(context);
     const assigned = anAttempt();
-    await putAttempt(database, assigned);
+    await database.transact(({ attempts }) => attempts.insert(assigned));
     const batch = batchOf(refOf(assigned), 0, ["out:x"]);
     assert.deepEqual(await logs.append([batch]), [{ kind: "stored", durableOffset: 1 }]);
   });
@@ -175,8 +169,8 @@ function testFence(open: Open): void {
       processesLeft: 0,
       usage: null,
     });
-    const ended = database.transact(async ({ jobs }) => {
-      await jobs.updateAll([{ job: await jobs.lock(ref.jobId), events: [], attempt: over }]);
+    const ended = database.transact(async ({ attempts }) => {
+      await attempts.update(over);
       return logs.durableOffset(ref.jobId, ref.attempt);
     });
     const appended = logs.append([batchOf(ref, 0, ["out:x"])]);
@@ -233,59 +227,5 @@ function testRead(open: Open): void {
       { kind: "stored", durableOffset: 11 },
     ]);
     assert.equal((await readStreams(again, ref)).both, "onetwothree");
-  });
-}
-
-function testTail(open: Open): void {
-  const parts = ["out:a\nb\n", "err:1\n2", "out:c\n\nd", "err:3\n", "out:e\n"];
-  // both: a b 12c "" d3 e, each ended by a newline; stdout: a b c "" de; stderr: 1 23
-  const cases: readonly (readonly [LogStream | null, string, string])[] = [
-    [null, "a\nb\n1\n2c\n\nd3\ne\n", "out"],
-    ["stdout", "a\nb\nc\n\nde\n", "out"],
-    ["stderr", "1\n23\n", "err"],
-  ];
-  for (const [stream, text] of cases) {
-    test(`the last lines are found back from the end: ${stream ?? "both"}`, async (context) => {
-      const { logs, attempt } = await open(context);
-      const ref = refOf(await attempt());
-      for (const part of parts) {
-        await logs.append([batchOf(ref, await logs.durableOffset(ref.jobId, 1), [part])]);
-      }
-      const lines = text.split(/(?<=\n)/);
-      for (let count = 0; count <= lines.length + 2; count += 1) {
-        const offset = await logs.findTailOffset(ref.jobId, 1, count, stream);
-        const tail = await readThrough(logs, ref, { maxBytes: 100, stream, offset });
-        assert.equal(tail, count === 0 ? "" : lines.slice(-count).join(""), `${count} lines`);
-      }
-    });
-  }
-
-  test("a last line without an end counts", async (context) => {
-    const { logs, attempt } = await open(context);
-    const ref = refOf(await attempt());
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 3, null), 0);
-    await logs.append([batchOf(ref, 0, ["out:one\ntwo\nthree"])]);
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 1, null), 8);
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 2, null), 4);
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 9, null), 0);
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 1, "stderr"), 0);
-  });
-
-  test("the last lines of a long log are found", async (context) => {
-    const { logs, attempt } = await open(context);
-    const ref = refOf(await attempt());
-    const line = "out:x\n";
-    for (let batch = 0; batch < 100; batch += 1) {
-      await logs.append([
-        batchOf(
-          ref,
-          batch * 20,
-          Array.from({ length: 10 }, () => line),
-        ),
-      ]);
-    }
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 999, null), 2);
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 500, "stdout"), 1_000);
-    assert.equal(await logs.findTailOffset(ref.jobId, 1, 500, "stderr"), 0);
   });
 }

@@ -8,9 +8,10 @@ import {
   type LogBatch,
   type LogChunk,
   type LogPage,
+  type LogPlace,
+  type LogPlaceQuery,
   type LogRange,
   type LogStore,
-  type LogStream,
   PlatformError,
   presentBytes,
   type Stores,
@@ -55,26 +56,34 @@ export class MemoryLogStore implements LogStore {
     return endOf(this.#chunks(jobId, attempt));
   }
 
-  async findTailOffset(
-    jobId: JobId,
-    attempt: number,
-    lines: number,
-    stream: LogStream | null,
-  ): Promise<number> {
-    const chunks = this.#chunks(jobId, attempt);
-    if (lines <= 0) return endOf(chunks);
-    let found = 0;
-    let atEnd = true;
-    for (const { data, offset, stream: of } of chunks.toReversed()) {
-      if (stream !== null && of !== stream) continue;
-      for (let index = data.length - 1; index >= 0; index -= 1) {
-        // The newline that ends the last line begins no other.
-        if (data[index] === NEWLINE && !atEnd) found += 1;
-        if (found === lines) return offset + index + 1;
-        atEnd = false;
+  async findPlace({ jobId, attempt, stream, start }: LogPlaceQuery): Promise<LogPlace> {
+    const stored = this.#chunks(jobId, attempt);
+    const chunks = stored.filter((chunk) => stream === null || chunk.stream === stream);
+    const newlines = chunks.flatMap(({ data, offset }) =>
+      Array.from(data).flatMap((byte, index) => (byte === NEWLINE ? [offset + index] : [])),
+    );
+    const before = (offset: number): LogPlace => ({
+      offset,
+      linesBefore: newlines.filter((newline) => newline < offset).length,
+    });
+    const afterLines = (count: number): LogPlace => {
+      if (count <= 0) return before(0);
+      const newline = newlines[count - 1];
+      return before(newline === undefined ? endOf(stored) : newline + 1);
+    };
+    switch (start.kind) {
+      case "offset":
+        return before(start.offset);
+      case "line":
+        return afterLines(start.number - 1);
+      case "last_lines": {
+        const isEnded = chunks.at(-1)?.data.at(-1) === NEWLINE;
+        if (start.count <= 0) return before(endOf(stored));
+        return afterLines(newlines.length - start.count + (isEnded ? 0 : 1));
       }
+      case "time":
+        return before(chunks.find(({ at }) => at >= start.at)?.offset ?? endOf(stored));
     }
-    return 0;
   }
 
   #store({ ref, offset, data, segments }: LogBatch): AppendResult {

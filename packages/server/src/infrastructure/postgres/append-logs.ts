@@ -1,7 +1,9 @@
 import {
   type AppendResult,
   type AttemptState,
+  countLines,
   isAttemptOver,
+  type LineCounts,
   type LogBatch,
   totalBytes,
 } from "@hodei/domain";
@@ -23,11 +25,11 @@ const LOCK_ATTEMPTS: Statement = {
 const FIND_ENDS: Statement = {
   name: "log_find_ends",
   text: `
-    select k.job_id, k.attempt, last.end_offset
+    select k.job_id, k.attempt, last.end_offset, last.newline_count, last.stdout_newline_count
     from unnest($1::uuid[], $2::integer[]) as k(job_id, attempt)
     join attempt a on a.job_id = k.job_id and a.number = k.attempt
     cross join lateral (
-      select byte_offset + length_bytes as end_offset from log_chunk c
+      select byte_offset + length_bytes as end_offset, newline_count, stdout_newline_count from log_chunk c
       where c.job_id = k.job_id and c.attempt = k.attempt and c.assigned_at = a.assigned_at
       order by byte_offset desc limit 1) as last`,
 };
@@ -37,13 +39,13 @@ const INSERT: Statement = {
   name: "log_insert_compressed",
   text: `
     insert into log_chunk (
-      assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+      assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, newline_count, stdout_newline_count, segments, at, compression,
       data)
-    select assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+    select assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, newline_count, stdout_newline_count, segments, at, compression,
       substring($1::bytea from data_start + 1 for data_bytes)
     from unnest($2::timestamptz[], $3::uuid[], $4::integer[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::json[], $10::timestamptz[], $11::smallint[], $12::integer[], $13::integer[])
-      as row(assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, segments, at, compression,
+        $9::bigint[], $10::bigint[], $11::json[], $12::timestamptz[], $13::smallint[], $14::integer[], $15::integer[])
+      as row(assigned_at, job_id, attempt, byte_offset, tenant_id, length_bytes, stdout_bytes, newline_count, stdout_newline_count, segments, at, compression,
         data_start, data_bytes)`,
 };
 
@@ -60,19 +62,38 @@ interface EndRow {
   readonly job_id: string;
   readonly attempt: number;
   readonly end_offset: number;
+  readonly newline_count: number;
+  readonly stdout_newline_count: number;
+}
+
+/** A batch whose data is what its segments say. */
+export interface CheckedBatch {
+  readonly batch: LogBatch;
+  readonly lines: LineCounts;
+}
+
+/** Where the log of an attempt ends: what counts from its start. */
+interface LogEnd {
+  readonly offset: number;
+  readonly lines: LineCounts;
 }
 
 interface Piece {
-  readonly batch: LogBatch;
   readonly attempt: AttemptRow;
   readonly offset: number;
+  readonly part: Pick<LogBatch, "data" | "segments" | "compression">;
+  /** With the piece. */
+  readonly end: LogEnd;
 }
+
+const NOTHING: LogEnd = { offset: 0, lines: { stdout: 0, stderr: 0 } };
 
 /** Appends batches in the transaction of `sql`; results in their order. */
 export async function appendLogs(
   sql: Sql,
-  batches: readonly LogBatch[],
+  checked: readonly CheckedBatch[],
 ): Promise<readonly AppendResult[]> {
+  const batches = checked.map(({ batch }) => batch);
   const refs = [
     ...new Map(batches.map(({ ref }) => [keyOf(ref.jobId, ref.attempt), ref])).values(),
   ];
@@ -82,20 +103,23 @@ export async function appendLogs(
     sql.run<EndRow>(FIND_ENDS, keys),
   ]);
   const attemptByKey = new Map(attempts.map((row) => [keyOf(row.job_id, row.number), row]));
-  const endByKey = new Map(ends.map((row) => [keyOf(row.job_id, row.attempt), row.end_offset]));
+  const endByKey = new Map(ends.map((row) => [keyOf(row.job_id, row.attempt), toEnd(row)]));
   const pieces: Piece[] = [];
-  const results = batches.map((batch): AppendResult => {
+  const results = checked.map(({ batch, lines }): AppendResult => {
     const key = keyOf(batch.ref.jobId, batch.ref.attempt);
     const attempt = attemptByKey.get(key);
     if (attempt?.lease_token !== batch.ref.leaseToken || isAttemptOver(attempt.state)) {
       return { kind: "refused" };
     }
-    const durableOffset = endByKey.get(key) ?? 0;
+    const before = endByKey.get(key) ?? NOTHING;
+    const durableOffset = before.offset;
     const batchEnd = batch.offset + totalBytes(batch.segments);
     const leavesHole = batch.offset > durableOffset;
     if (leavesHole || batchEnd <= durableOffset) return { kind: "stored", durableOffset };
-    pieces.push({ batch, attempt, offset: durableOffset });
-    endByKey.set(key, batchEnd);
+    const { lines: partLines, ...part } = freshPart({ batch, lines }, durableOffset);
+    const end = { offset: batchEnd, lines: addLines(before.lines, partLines) };
+    pieces.push({ attempt, offset: durableOffset, part, end });
+    endByKey.set(key, end);
     return { kind: "stored", durableOffset: batchEnd };
   });
   if (pieces.length > 0) await sql.run(INSERT, toValues(pieces));
@@ -104,26 +128,25 @@ export async function appendLogs(
 
 const keyOf = (jobId: string, attempt: number): string => `${jobId}/${attempt}`;
 
+function toEnd({ end_offset, newline_count, stdout_newline_count }: EndRow): LogEnd {
+  const lines = { stdout: stdout_newline_count, stderr: newline_count - stdout_newline_count };
+  return { offset: end_offset, lines };
+}
+
+const addLines = (a: LineCounts, b: LineCounts): LineCounts => ({
+  stdout: a.stdout + b.stdout,
+  stderr: a.stderr + b.stderr,
+});
+
 /** Columns of `INSERT` as arrays. */
 function toValues(pieces: readonly Piece[]): unknown[] {
   let end = 0;
-  const rows = pieces.map(({ batch, attempt, offset }) => {
-    const { data, segments, compression } = freshPart(batch, offset);
+  const rows = pieces.map((piece) => {
+    const { data, segments } = piece.part;
     const at = segments[0]?.at ?? new Date(0);
     const start = end;
     end += data.length;
-    return {
-      ref: batch.ref,
-      attempt,
-      offset,
-      data,
-      lengthBytes: totalBytes(segments),
-      stdoutBytes: totalBytes(segments.filter(({ stream }) => stream === "stdout")),
-      at,
-      packed: JSON.stringify(packSegments(segments, at)),
-      compression: compressionCode(compression),
-      start,
-    };
+    return { ...piece, ...piece.part, at, start };
   });
   return [
     Buffer.concat(
@@ -131,15 +154,17 @@ function toValues(pieces: readonly Piece[]): unknown[] {
       end,
     ),
     rows.map(({ attempt }) => attempt.assigned_at),
-    rows.map(({ ref }) => ref.jobId),
-    rows.map(({ ref }) => ref.attempt),
+    rows.map(({ attempt }) => attempt.job_id),
+    rows.map(({ attempt }) => attempt.number),
     rows.map(({ offset }) => offset),
     rows.map(({ attempt }) => attempt.tenant_id),
-    rows.map(({ lengthBytes }) => lengthBytes),
-    rows.map(({ stdoutBytes }) => stdoutBytes),
-    rows.map(({ packed }) => packed),
+    rows.map(({ segments }) => totalBytes(segments)),
+    rows.map(({ segments }) => totalBytes(segments.filter(({ stream }) => stream === "stdout"))),
+    rows.map(({ end: { lines } }) => lines.stdout + lines.stderr),
+    rows.map(({ end: { lines } }) => lines.stdout),
+    rows.map(({ segments, at }) => JSON.stringify(packSegments(segments, at))),
     rows.map(({ at }) => at),
-    rows.map(({ compression }) => compression),
+    rows.map(({ compression }) => compressionCode(compression)),
     rows.map(({ start }) => start),
     rows.map(({ data }) => data.length),
   ];
@@ -147,9 +172,11 @@ function toValues(pieces: readonly Piece[]): unknown[] {
 
 /** What of a batch is to be stored: as it came, or, when its start is stored already, the rest without compression. */
 function freshPart(
-  batch: LogBatch,
+  { batch, lines }: CheckedBatch,
   offset: number,
-): Pick<LogBatch, "data" | "segments" | "compression"> {
-  if (offset === batch.offset) return batch;
-  return { ...cutBatch(plainData(batch), batch, offset), compression: "none" };
+): Piece["part"] & { readonly lines: LineCounts } {
+  const { data, segments, compression } = batch;
+  if (offset === batch.offset) return { data, segments, compression, lines };
+  const rest = cutBatch(plainData(batch), batch, offset);
+  return { ...rest, compression: "none", lines: countLines(rest.data, rest.segments) };
 }

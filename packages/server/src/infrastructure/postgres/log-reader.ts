@@ -1,18 +1,15 @@
-import type { JobId, LogChunk, LogPage, LogRange, LogStream } from "@hodei/domain";
+import type { JobId, LogChunk, LogPage, LogRange } from "@hodei/domain";
 import { type LogRow, rowEnd, streamCode, toChunks } from "./log-row.ts";
 import type { Sql, Statement } from "./sql.ts";
 
 /** Rows that one read looks at, however small they are. */
 const READ_ROWS_MAX = 256;
-/** Rows of one step back in search of the last lines. */
-const TAIL_ROWS = 16;
-const NEWLINE = 0x0a;
 
 /** Holds for rows with bytes of the stream `$4`, or of any if it is null. */
 const HAS_STREAM = `case $4::integer when 0 then stdout_bytes > 0 when 1 then length_bytes > stdout_bytes else true end`;
 
 /** The log of attempt `$2` of job `$1`: in the one partition that its assignment leads to, so no other is looked at. */
-const OF_ATTEMPT = `job_id = $1 and attempt = $2
+export const OF_ATTEMPT = `job_id = $1 and attempt = $2
       and assigned_at = (select assigned_at from attempt where job_id = $1 and number = $2)`;
 
 const DURABLE_OFFSET: Statement = {
@@ -45,14 +42,6 @@ const READ: Statement = {
     ) as summed
     where bytes_before < $5
     order by byte_offset`,
-};
-
-const READ_BACK: Statement = {
-  name: "log_read_back_compressed",
-  text: `
-    select byte_offset, length_bytes, at, segments, compression, data from log_chunk
-    where ${OF_ATTEMPT} and byte_offset < $3 and ${HAS_STREAM}
-    order by byte_offset desc limit $5`,
 };
 
 export async function durableOffset(sql: Sql, jobId: JobId, attempt: number): Promise<number> {
@@ -89,48 +78,6 @@ function cutPage(chunks: readonly LogChunk[], maxBytes: number, rowsEnd: number)
     if (room === 0) return { chunks: kept, nextOffset: chunk.offset + data.length };
   }
   return { chunks: kept, nextOffset: rowsEnd };
-}
-
-/** Counts newlines back from the end. The one that ends the last line begins no other. */
-export async function findTailOffset(
-  sql: Sql,
-  { jobId, attempt, lines, stream }: TailRequest,
-): Promise<number> {
-  if (lines <= 0) return durableOffset(sql, jobId, attempt);
-  const code = stream === null ? null : streamCode(stream);
-  let before = Number.MAX_SAFE_INTEGER;
-  let missing = lines;
-  let skipped = 1;
-  for (;;) {
-    const values = [jobId, attempt, before, code, TAIL_ROWS];
-    const rows = await sql.run<LogRow>(READ_BACK, values);
-    if (rows.length === 0) return 0;
-    for (const chunk of rows.flatMap((row) => toChunks(row, 0, stream).toReversed())) {
-      for (const index of newlinesBack(chunk.data, chunk.data.length - skipped)) {
-        missing -= 1;
-        if (missing === 0) return chunk.offset + index + 1;
-      }
-      skipped = 0;
-    }
-    before = rows.at(-1)?.byte_offset ?? 0;
-  }
-}
-
-/** Where the newlines below `end` are, the last one first. */
-function* newlinesBack(data: Uint8Array, end: number): Generator<number> {
-  let index = end;
-  while (index > 0) {
-    index = data.lastIndexOf(NEWLINE, index - 1);
-    if (index >= 0) yield index;
-  }
-}
-
-export interface TailRequest {
-  readonly jobId: JobId;
-  readonly attempt: number;
-  readonly lines: number;
-  /** `null`: both. */
-  readonly stream: LogStream | null;
 }
 
 function endOf(rows: readonly LogRow[]): number {

@@ -48,10 +48,20 @@ export function packSegments(segments: readonly LogSegment[], at: Date): PackedS
 /** Chunks of one row, from `offset` on and of `stream` only (`null`: both). */
 export function toChunks(row: LogRow, offset: number, stream: LogStream | null): LogChunk[] {
   const compression = COMPRESSIONS[row.compression] ?? "none";
-  const data = decompress(row.data, compression, row.length_bytes);
+  const data = decompress(row.data, compression, presentBytesOf(row.segments));
   return allChunks(row, data)
     .filter((chunk) => chunkEnd(chunk) > offset && (stream === null || chunk.stream === stream))
     .map((chunk) => (chunk.offset < offset ? withoutStart(chunk, offset - chunk.offset) : chunk));
+}
+
+/** Of all that is not a gap. */
+function presentBytesOf(segments: PackedSegments): number {
+  let sum = 0;
+  for (let index = 0; index < segments.length; index += 3) {
+    const [code = 0, lengthBytes = 0] = segments.slice(index, index + 2);
+    if (code < STREAMS.length) sum += lengthBytes;
+  }
+  return sum;
 }
 
 function allChunks(row: LogRow, data: Uint8Array): LogChunk[] {

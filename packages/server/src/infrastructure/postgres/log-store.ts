@@ -1,19 +1,22 @@
-import type {
-  AppendResult,
-  Component,
-  JobId,
-  LogBatch,
-  LogPage,
-  LogRange,
-  LogStore,
-  LogStream,
+import {
+  type AppendResult,
+  type Component,
+  countLines,
+  type JobId,
+  type LogBatch,
+  type LogPage,
+  type LogPlace,
+  type LogPlaceQuery,
+  type LogRange,
+  type LogStore,
 } from "@hodei/domain";
 import type { Pool } from "pg";
-import { appendLogs } from "./append-logs.ts";
+import { appendLogs, type CheckedBatch } from "./append-logs.ts";
 import { createPool, type PostgresAddress } from "./connection.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { plainData } from "./log-data.ts";
-import { durableOffset, findTailOffset, readLog } from "./log-reader.ts";
+import { findPlace } from "./log-index.ts";
+import { durableOffset, readLog } from "./log-reader.ts";
 import { poolSql, type Sql } from "./sql.ts";
 import { transact } from "./transact.ts";
 
@@ -37,7 +40,7 @@ export interface LogStoreOptions {
 export class PostgresLogStore implements LogStore, Component {
   readonly #pool: Pool;
   readonly #sql: Sql;
-  readonly #appends: GroupCommit<readonly LogBatch[], readonly AppendResult[]>;
+  readonly #appends: GroupCommit<readonly CheckedBatch[], readonly AppendResult[]>;
   #stopped: Promise<void> | undefined;
 
   constructor({ address, connectionsMax = DEFAULT_CONNECTIONS_MAX }: LogStoreOptions) {
@@ -63,8 +66,11 @@ export class PostgresLogStore implements LogStore, Component {
   }
 
   async append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]> {
-    for (const batch of batches) plainData(batch);
-    return batches.length === 0 ? [] : this.#appends.submit(batches);
+    const checked = batches.map((batch) => {
+      const data = plainData(batch);
+      return { batch, lines: countLines(data, batch.segments) };
+    });
+    return checked.length === 0 ? [] : this.#appends.submit(checked);
   }
 
   read(range: LogRange): Promise<LogPage> {
@@ -75,17 +81,12 @@ export class PostgresLogStore implements LogStore, Component {
     return durableOffset(this.#sql, jobId, attempt);
   }
 
-  findTailOffset(
-    jobId: JobId,
-    attempt: number,
-    lines: number,
-    stream: LogStream | null,
-  ): Promise<number> {
-    return findTailOffset(this.#sql, { jobId, attempt, lines, stream });
+  findPlace(query: LogPlaceQuery): Promise<LogPlace> {
+    return findPlace(this.#sql, query);
   }
 
   async #store(
-    calls: readonly (readonly LogBatch[])[],
+    calls: readonly (readonly CheckedBatch[])[],
   ): Promise<readonly (readonly AppendResult[])[]> {
     const { result } = await transact(this.#pool, (sql) => appendLogs(sql, calls.flat()));
     let end = 0;
@@ -96,6 +97,6 @@ export class PostgresLogStore implements LogStore, Component {
   }
 }
 
-function dataBytes(batches: readonly LogBatch[]): number {
-  return batches.reduce((sum, { data }) => sum + data.length, 0);
+function dataBytes(batches: readonly CheckedBatch[]): number {
+  return batches.reduce((sum, { batch }) => sum + batch.data.length, 0);
 }

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/log_service.proto.
  */
 export const file_hodei_v1_log_service: GenFile = /*@__PURE__*/
-  fileDesc("Chpob2RlaS92MS9sb2dfc2VydmljZS5wcm90bxIIaG9kZWkudjEiqQEKCExvZ0NodW5rEiMKBnN0cmVhbRgBIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbRIOCgZvZmZzZXQYAiABKAQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZGF0YRgEIAEoDBIRCglnYXBfYnl0ZXMYBSABKAQSHQoDZ2FwGAYgASgOMhAuaG9kZWkudjEuTG9nR2FwIpkBCg5HZXRMb2dzUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBEg8KB2F0dGVtcHQYAiABKA0SDgoGb2Zmc2V0GAMgASgEEh0KCW1heF9ieXRlcxgEIAEoDUIKukgHKgUYgICAAhItCgZzdHJlYW0YBSABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCLpIBYIBAhABIm0KD0dldExvZ3NSZXNwb25zZRIPCgdhdHRlbXB0GAEgASgNEiIKBmNodW5rcxgCIAMoCzISLmhvZGVpLnYxLkxvZ0NodW5rEhMKC25leHRfb2Zmc2V0GAMgASgEEhAKCGNvbXBsZXRlGAQgASgIIs0BCg9UYWlsTG9nc1JlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABARIPCgdhdHRlbXB0GAIgASgNEg4KBm9mZnNldBgDIAEoBBItCgZzdHJlYW0YBCABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCLpIBYIBAhABEiIKCnRhaWxfbGluZXMYBSABKA1CCbpIBioEGKCNBkgAiAEBEg4KBmZvbGxvdxgGIAEoCBINCgVsb3NzeRgHIAEoCEINCgtfdGFpbF9saW5lcyJHChBUYWlsTG9nc1Jlc3BvbnNlEg8KB2F0dGVtcHQYASABKA0SIgoGY2h1bmtzGAIgAygLMhIuaG9kZWkudjEuTG9nQ2h1bmsqVQoJTG9nU3RyZWFtEhoKFkxPR19TVFJFQU1fVU5TUEVDSUZJRUQQABIVChFMT0dfU1RSRUFNX1NURE9VVBABEhUKEUxPR19TVFJFQU1fU1RERVJSEAIqcwoGTG9nR2FwEhcKE0xPR19HQVBfVU5TUEVDSUZJRUQQABITCg9MT0dfR0FQX0RST1BQRUQQARIRCg1MT0dfR0FQX0xJTUlUEAISEwoPTE9HX0dBUF9TS0lQUEVEEAMSEwoPTE9HX0dBUF9FWFBJUkVEEAQylgEKCkxvZ1NlcnZpY2USQwoHR2V0TG9ncxIYLmhvZGVpLnYxLkdldExvZ3NSZXF1ZXN0GhkuaG9kZWkudjEuR2V0TG9nc1Jlc3BvbnNlIgOQAgESQwoIVGFpbExvZ3MSGS5ob2RlaS52MS5UYWlsTG9nc1JlcXVlc3QaGi5ob2RlaS52MS5UYWlsTG9nc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chpob2RlaS92MS9sb2dfc2VydmljZS5wcm90bxIIaG9kZWkudjEiqQEKCExvZ0NodW5rEiMKBnN0cmVhbRgBIAEoDjITLmhvZGVpLnYxLkxvZ1N0cmVhbRIOCgZvZmZzZXQYAiABKAQSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZGF0YRgEIAEoDBIRCglnYXBfYnl0ZXMYBSABKAQSHQoDZ2FwGAYgASgOMhAuaG9kZWkudjEuTG9nR2FwIukBCg5HZXRMb2dzUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBEg8KB2F0dGVtcHQYAiABKA0SDgoGb2Zmc2V0GAMgASgEEh0KCW1heF9ieXRlcxgEIAEoDUIKukgHKgUYgICAAhItCgZzdHJlYW0YBSABKA4yEy5ob2RlaS52MS5Mb2dTdHJlYW1CCLpIBYIBAhABEhoKBGxpbmUYBiABKARCB7pIBDICKAFIAIgBARIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBwoFX2xpbmUigwEKD0dldExvZ3NSZXNwb25zZRIPCgdhdHRlbXB0GAEgASgNEiIKBmNodW5rcxgCIAMoCzISLmhvZGVpLnYxLkxvZ0NodW5rEhMKC25leHRfb2Zmc2V0GAMgASgEEhAKCGNvbXBsZXRlGAQgASgIEhQKDGxpbmVzX2JlZm9yZRgFIAEoBCKdAgoPVGFpbExvZ3NSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQESDwoHYXR0ZW1wdBgCIAEoDRIOCgZvZmZzZXQYAyABKAQSLQoGc3RyZWFtGAQgASgOMhMuaG9kZWkudjEuTG9nU3RyZWFtQgi6SAWCAQIQARIiCgp0YWlsX2xpbmVzGAUgASgNQgm6SAYqBBigjQZIAIgBARIOCgZmb2xsb3cYBiABKAgSDQoFbG9zc3kYByABKAgSGgoEbGluZRgIIAEoBEIHukgEMgIoAUgBiAEBEikKBXNpbmNlGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEINCgtfdGFpbF9saW5lc0IHCgVfbGluZSJzChBUYWlsTG9nc1Jlc3BvbnNlEg8KB2F0dGVtcHQYASABKA0SIgoGY2h1bmtzGAIgAygLMhIuaG9kZWkudjEuTG9nQ2h1bmsSGQoMbGluZXNfYmVmb3JlGAMgASgESACIAQFCDwoNX2xpbmVzX2JlZm9yZSpVCglMb2dTdHJlYW0SGgoWTE9HX1NUUkVBTV9VTlNQRUNJRklFRBAAEhUKEUxPR19TVFJFQU1fU1RET1VUEAESFQoRTE9HX1NUUkVBTV9TVERFUlIQAipzCgZMb2dHYXASFwoTTE9HX0dBUF9VTlNQRUNJRklFRBAAEhMKD0xPR19HQVBfRFJPUFBFRBABEhEKDUxPR19HQVBfTElNSVQQAhITCg9MT0dfR0FQX1NLSVBQRUQQAxITCg9MT0dfR0FQX0VYUElSRUQQBDKWAQoKTG9nU2VydmljZRJDCgdHZXRMb2dzEhguaG9kZWkudjEuR2V0TG9nc1JlcXVlc3QaGS5ob2RlaS52MS5HZXRMb2dzUmVzcG9uc2UiA5ACARJDCghUYWlsTG9ncxIZLmhvZGVpLnYxLlRhaWxMb2dzUmVxdWVzdBoaLmhvZGVpLnYxLlRhaWxMb2dzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message hodei.v1.LogChunk
@@ -99,6 +99,20 @@ export type GetLogsRequest = Message<"hodei.v1.GetLogsRequest"> & {
    * @generated from field: hodei.v1.LogStream stream = 5;
    */
   stream: LogStream;
+
+  /**
+   * Starts where this line begins, of which the first is 1; beyond the last: at the end. Not with `offset`.
+   *
+   * @generated from field: optional uint64 line = 6;
+   */
+  line?: bigint | undefined;
+
+  /**
+   * Starts with what the worker read at this time or later, to about 250 ms. Not with `offset` or `line`.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
 };
 
 /**
@@ -135,6 +149,13 @@ export type GetLogsResponse = Message<"hodei.v1.GetLogsResponse"> & {
    * @generated from field: bool complete = 4;
    */
   complete: boolean;
+
+  /**
+   * Newlines before the first chunk, of the streams asked for; those of missing bytes are not counted.
+   *
+   * @generated from field: uint64 lines_before = 5;
+   */
+  linesBefore: bigint;
 };
 
 /**
@@ -175,7 +196,8 @@ export type TailLogsRequest = Message<"hodei.v1.TailLogsRequest"> & {
   stream: LogStream;
 
   /**
-   * Starts this many lines before the end of what is stored of the latest attempt; not with `offset`.
+   * At most one of `offset`, `tail_lines`, `line` and `since` says where to start.
+   * Starts this many lines before the end of what is stored of the latest attempt.
    *
    * @generated from field: optional uint32 tail_lines = 5;
    */
@@ -194,6 +216,20 @@ export type TailLogsRequest = Message<"hodei.v1.TailLogsRequest"> & {
    * @generated from field: bool lossy = 7;
    */
   lossy: boolean;
+
+  /**
+   * Starts where this line of the latest attempt begins, of which the first is 1.
+   *
+   * @generated from field: optional uint64 line = 8;
+   */
+  line?: bigint | undefined;
+
+  /**
+   * Starts with what the worker read at this time or later, to about 250 ms. Attempts that had ended are left out.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 9;
+   */
+  since?: Timestamp | undefined;
 };
 
 /**
@@ -216,6 +252,14 @@ export type TailLogsResponse = Message<"hodei.v1.TailLogsResponse"> & {
    * @generated from field: repeated hodei.v1.LogChunk chunks = 2;
    */
   chunks: LogChunk[];
+
+  /**
+   * Newlines of the attempt's log before the first chunk, of the streams asked for; those of missing bytes are not
+   * counted. In the first answer about an attempt.
+   *
+   * @generated from field: optional uint64 lines_before = 3;
+   */
+  linesBefore?: bigint | undefined;
 };
 
 /**

@@ -3,6 +3,7 @@ import {
   type LogBatch,
   type LogChunk,
   type LogSegment,
+  type LogStart,
   PlatformError,
   presentBytes,
 } from "@hodei/domain";
@@ -10,6 +11,7 @@ import {
   LogChunkSchema,
   LogGap,
   type LogChunk as ProtoLogChunk,
+  type TailLogsRequest,
 } from "@hodei/proto/hodei/v1/log_service";
 import {
   LogCompression,
@@ -79,6 +81,26 @@ function fromProtoGap(gap: LogGap): LogSegment["gap"] {
   const reason = LOG_GAPS.fromProto(gap);
   if (reason === "dropped" || reason === "limit") return reason;
   throw invalid(`log_batch.segments.gap: ${reason}: a worker only drops, or stops at a limit`);
+}
+
+type StartFields = Pick<TailLogsRequest, "offset" | "line" | "since"> & {
+  readonly tailLines?: number | undefined;
+};
+
+/** The one of the ways to say where to start that was taken; the offset 0 is none. */
+export function fromProtoStart({ offset, line, since, tailLines }: StartFields): LogStart {
+  const starts: LogStart[] = [];
+  if (offset > 0n) starts.push({ kind: "offset", offset: fromProtoUint64("offset", offset) });
+  if (line !== undefined) starts.push({ kind: "line", number: fromProtoUint64("line", line) });
+  if (since !== undefined) starts.push({ kind: "time", at: fromProtoTime("since", since) });
+  if (tailLines !== undefined) starts.push({ kind: "last_lines", count: tailLines });
+  const [start = { kind: "offset", offset: 0 }] = starts;
+  if (starts.length <= 1) return start;
+  throw new PlatformError(
+    "invalid_argument",
+    "several_starts",
+    "offset, line, since and tail_lines exclude each other; give one of them",
+  );
 }
 
 function invalid(message: string): PlatformError {
