@@ -41,6 +41,7 @@ export class ServerProcess {
     const [program, ...script] = HODEI as [string, ...string[]];
     const ports = ["--public-port", "0", "--worker-port", "0"];
     const args = [...script, "server", "--data-dir", this.dataDir, ...ports, ...this.#flags];
+    args.push("--local-workers-allow-root");
     const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr += text;
@@ -95,10 +96,14 @@ export class ServerProcess {
     // An orderly start and stop finds and ends what a killed server left behind.
     const [program, ...script] = HODEI as [string, ...string[]];
     const args = [...script, "server", "--data-dir", this.dataDir, "--public-port", "0"];
-    const child = spawn(program, [...args, "--worker-port", "0", "--local-workers-max", "1"], {
-      env: { ...process.env, HODEI_SERVER_STOP_WORKERS_ON_EXIT: "true" },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const child = spawn(
+      program,
+      [...args, "--worker-port", "0", "--local-workers-max", "1", "--local-workers-allow-root"],
+      {
+        env: { ...process.env, HODEI_SERVER_STOP_WORKERS_ON_EXIT: "true" },
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
     let log = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       log += text;

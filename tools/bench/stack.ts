@@ -44,7 +44,11 @@ export async function withStack<T>(
     const server = await startServer({
       dataDir: join(folder, "server"),
       databaseUrl,
-      settings: { HODEI_SERVER_LOCAL_WORKERS_MIN: count, HODEI_SERVER_LOCAL_WORKERS_MAX: count },
+      settings: {
+        HODEI_SERVER_LOCAL_WORKERS_MIN: count,
+        HODEI_SERVER_LOCAL_WORKERS_MAX: count,
+        HODEI_SERVER_LOCAL_WORKERS_ALLOW_ROOT: "true",
+      },
       signal,
     });
     ending.push(server.stop);

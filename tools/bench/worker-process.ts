@@ -26,6 +26,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const startedAtMs = performance.now();
   const child = spawnHodei(["worker", "--server-url", workerUrl, "--state-dir", stateDir], {
     HODEI_WORKER_JOIN_TOKEN: joinToken,
+    HODEI_WORKER_ALLOW_ROOT: "true",
   });
   try {
     const { workerId } = await waitForEvent(child, "session.opened", signal);

@@ -173,6 +173,7 @@ export type {
   EventReader,
   HeldAttempt,
   InsertedJob,
+  JobChange,
   JobFilter,
   JobReader,
   JobStore,

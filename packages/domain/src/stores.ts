@@ -47,6 +47,15 @@ export interface InsertedJob {
   readonly created: boolean;
 }
 
+/** One step of a job that is about one of its attempts: what it writes, together or not at all. */
+export interface JobChange {
+  /** As it is to be; its `version` is the one that the decision was made on. */
+  readonly job: Job;
+  readonly events: readonly JobEvent[];
+  /** As it is to be; a new one is added. */
+  readonly attempt: Attempt;
+}
+
 /** An attempt that a worker holds or is to receive. */
 export interface HeldAttempt {
   readonly workerId: WorkerId;
@@ -59,6 +68,8 @@ export interface JobReader {
   find(id: JobId): Promise<Job | undefined>;
   /** @throws PlatformError `not_found` */
   getSpec(id: JobId): Promise<JobSpec>;
+  /** Of those of the jobs that exist. */
+  getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>>;
   /** Newest first. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /** Pending jobs with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. */
@@ -81,8 +92,12 @@ export interface JobReader {
 export interface JobStore extends JobReader {
   /** As `get`, and holds the row until the transaction ends. @throws PlatformError `not_found` */
   lock(id: JobId): Promise<Job>;
+  /** Those of the jobs that exist, as `lock` has each. */
+  lockAll(ids: readonly JobId[]): Promise<readonly Job[]>;
   /** Replaces the row and returns it with its new version. @throws PlatformError `conflict` if stale */
   update(job: Job, events: readonly JobEvent[]): Promise<Job>;
+  /** Stores the changes of different jobs; returns those with their new versions. @throws PlatformError `conflict` if one is stale */
+  updateAll(changes: readonly JobChange[]): Promise<readonly Job[]>;
 }
 
 export interface AttemptReader {
@@ -94,9 +109,6 @@ export interface AttemptReader {
 export interface AttemptStore extends AttemptReader {
   /** As `find`, and lets nobody change it or append to its log until the transaction ends. The caller holds its job. */
   lock(jobId: JobId, number: number): Promise<Attempt | undefined>;
-  insert(attempt: Attempt): Promise<void>;
-  /** Replaces the row; the caller holds its job. @throws PlatformError `not_found` */
-  update(attempt: Attempt): Promise<void>;
 }
 
 export interface WorkerReader {
@@ -121,6 +133,8 @@ export interface WorkerReader {
 export interface WorkerStore extends WorkerReader {
   /** As `get`, and holds the row until the transaction ends. @throws PlatformError `not_found` */
   lock(id: WorkerId): Promise<Worker>;
+  /** Those of the workers that exist, as `lock` has each. */
+  lockAll(ids: readonly WorkerId[]): Promise<readonly Worker[]>;
   /** Stores a new worker with its `created` event. */
   insert(worker: Worker, causedBy: Cause): Promise<void>;
   /** Replaces the row and returns it with its new version. @throws PlatformError `conflict` if stale */
@@ -233,6 +247,11 @@ export interface Database {
    * share. Results in the order of `jobs`.
    */
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]>;
+  /**
+   * Stores the change if the job still has its version, and returns the job with its new one; `undefined`, and nothing is
+   * stored, if somebody else changed it. Resolves after the commit, which several calls may share.
+   */
+  changeJob(change: JobChange): Promise<Job | undefined>;
 }
 
 /** Told after each commit what was stored, in this process only. Must not throw; only wakes. */

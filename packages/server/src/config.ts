@@ -53,6 +53,8 @@ export const schema = z.strictObject({
   localWorkerLifetimeMs: milliseconds.optional(),
   /** Local workers started within any minute, at most. */
   localWorkerStartsPerMinute: z.coerce.number().int().min(1).max(1000).default(60),
+  /** Lets local workers run jobs as root, when that is who runs the server. */
+  localWorkersAllowRoot: z.stringbool().or(z.boolean()).default(false),
   /** What each local worker can hold. Default: this machine, shared out among `localWorkersMax`. */
   localWorkerCpuMillis: z.coerce.number().int().min(1).optional(),
   localWorkerMemoryBytes: z.coerce.number().int().min(1).optional(),

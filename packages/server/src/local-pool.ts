@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { Logger } from "@hodei/domain";
+import process from "node:process";
+import { type Logger, PlatformError } from "@hodei/domain";
 import { LocalProcessProvider } from "@hodei/providers";
 import type { PoolMember } from "./application/index.ts";
 import { localWorkerCapacity, type ServerConfig } from "./config.ts";
@@ -15,12 +16,17 @@ export interface LocalPoolOptions {
   readonly log: Logger;
 }
 
-/** The pool of worker processes on this machine; none if the settings want no workers. */
+/**
+ * The pool of worker processes on this machine; none if the settings want no workers.
+ * @throws PlatformError `failed_precondition`, reason `root_refused`: jobs would run as root, and nobody has allowed it
+ */
 export function createLocalPools(options: LocalPoolOptions): readonly PoolMember[] {
   const { config, workerCommand, environment, serverUrl, log } = options;
   if (config.localWorkersMax === 0) return [];
+  const allowRoot = config.localWorkersAllowRoot;
+  if (process.getuid?.() === 0 && !allowRoot) throw rootRefused();
   const dir = join(config.dataDir, "workers");
-  const provider = new LocalProcessProvider({ dir, workerCommand, environment, log });
+  const provider = new LocalProcessProvider({ dir, workerCommand, environment, allowRoot, log });
   const capacity = { ...localWorkerCapacity(config), diskBytes: Number.MAX_SAFE_INTEGER };
   const pool = {
     name: "local",
@@ -34,4 +40,10 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
     template: { arch: process.arch, labels: {}, capacity },
   };
   return [{ pool, provider, serverUrl }];
+}
+
+function rootRefused(): PlatformError {
+  const message =
+    "this server runs as root, and so would the jobs of its local workers: start it as another user, let workers join that have --run-as, or allow it with --local-workers-allow-root (HODEI_SERVER_LOCAL_WORKERS_ALLOW_ROOT)";
+  return new PlatformError("failed_precondition", "root_refused", message);
 }

@@ -1,6 +1,8 @@
 import {
   type Database,
   type InsertedJob,
+  type Job,
+  type JobChange,
   type LogStore,
   type NewJob,
   PlatformError,
@@ -105,6 +107,11 @@ export class DatabaseLink implements Database {
   async insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
     await this.#travel();
     return this.#answer(await this.#parts.database.insertJobs(jobs));
+  }
+
+  async changeJob(change: JobChange): Promise<Job | undefined> {
+    await this.#travel();
+    return this.#answer(await this.#parts.database.changeJob(change));
   }
 
   async #runAndRollBack(work: (stores: Stores) => Promise<unknown>): Promise<void> {

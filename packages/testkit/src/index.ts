@@ -32,6 +32,7 @@ export {
   providerContract,
   provisionRequest,
 } from "./contracts/provider-contract.ts";
+export { putAttempt } from "./contracts/put-attempt.ts";
 export { type SecretStoreFixture, secretStoreContract } from "./contracts/secret-store-contract.ts";
 export { FakeProvider, type FakeProviderOptions } from "./fake-provider.ts";
 export { ManualClock } from "./manual-clock.ts";

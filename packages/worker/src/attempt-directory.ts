@@ -1,9 +1,11 @@
 import { constants } from "node:fs";
-import { access, chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { access, chmod, lstat, mkdir, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import process from "node:process";
 import type { ExitReason, InputFile } from "@hodei/domain";
 import { AttemptFailure } from "./attempt-failure.ts";
 import type { AttemptSpec } from "./attempt-run.ts";
+import { type AttemptUser, giveTo, runAsUser } from "./attempt-user.ts";
 import { errnoOf, isDiskFull } from "./errno.ts";
 
 /** The private folder of one attempt; all paths are absolute. What is ours lies apart from the job's own files. */
@@ -31,10 +33,14 @@ export function attemptDirectory(path: string): AttemptDirectory {
 }
 
 /**
- * Makes the folder (mode 0700) with the spec's input files, script and standard input.
+ * Makes the folder (mode 0700) with the spec's input files, script and standard input, for `user` if there is one.
  * @throws AttemptFailure `invalid_spec` for paths that cannot be, `disk_full`, `input_failed`
  */
-export async function fillDirectory(directory: AttemptDirectory, spec: AttemptSpec): Promise<void> {
+export async function fillDirectory(
+  directory: AttemptDirectory,
+  spec: AttemptSpec,
+  user: AttemptUser | undefined,
+): Promise<void> {
   try {
     await mkdir(directory.path, { mode: 0o700 });
     await mkdir(directory.workPath, { mode: 0o700 });
@@ -50,6 +56,7 @@ export async function fillDirectory(directory: AttemptDirectory, spec: AttemptSp
     throw writeFailure(`the attempt's directory ${directory.path}`, "internal", cause);
   }
   for (const file of spec.files) await writeInput(directory.workPath, file);
+  if (user !== undefined) await giveTo(user, directory.path);
 }
 
 /** @throws AttemptFailure `input_failed` if it does not exist, is no directory or may not be entered */
@@ -69,6 +76,13 @@ export async function resolveWorkingDir(workPath: string, workingDir: string): P
 
 /** Removes the folder, also what the job made unremovable by its modes, as package caches do. */
 export async function removeDirectory({ path }: Pick<AttemptDirectory, "path">): Promise<void> {
+  const { uid, gid } = await lstat(path);
+  if (process.getuid?.() === 0 && uid !== 0) {
+    // A process that the spec lets live may move folders while they are removed: root must not follow it.
+    await runAsUser({ uid, gid }, ["/bin/sh", "-c", EMPTY_FOLDER, "sh", path]);
+    await rmdir(path);
+    return;
+  }
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
@@ -76,6 +90,9 @@ export async function removeDirectory({ path }: Pick<AttemptDirectory, "path">):
     await rm(path, { recursive: true, force: true });
   }
 }
+
+/** Leaves the folder itself, which lies in one of ours. */
+const EMPTY_FOLDER = `cd "$1" && chmod -R u+rwX . && find . -mindepth 1 -delete`;
 
 function workingDirFailure(path: string, cause: unknown): AttemptFailure {
   const problem = errnoOf(cause) === "ENOENT" ? "does not exist" : "cannot be entered";

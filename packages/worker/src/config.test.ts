@@ -17,6 +17,8 @@ test("everything but the server has a default", () => {
     logLevel: "info",
     logBatchEntries: 100,
     logBatchIntervalMs: 250,
+    attemptOpenFiles: 1024,
+    allowRoot: false,
     logBatchBytes: 65_536,
     logSpoolAttemptBytes: 67_108_864,
     logSpoolBytes: 1_073_741_824,

@@ -43,6 +43,15 @@ const schema = z
      * control groups can be made. Default: `share`.
      */
     attemptCpu: z.enum(["share", "cap"]).default("share"),
+    /** Files that each process of an attempt may have open, unless it asks for more. Default: 1024. */
+    attemptOpenFiles: z.int().min(64).max(1_048_576).default(1024),
+    /** Name or number of the user that attempts run as; for workers of root. Default: the worker's own user. */
+    runAs: z
+      .union([z.string().min(1).max(256), z.int().min(0)])
+      .transform(String)
+      .optional(),
+    /** Lets attempts run as root, where `runAs` names nobody else and the worker is root. Default: false. */
+    allowRoot: z.stringbool().or(z.boolean()).default(false),
     /** Default: `info`. */
     logLevel: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])

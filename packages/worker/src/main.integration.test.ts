@@ -50,6 +50,7 @@ function startProcess(env: Record<string, string>): { worker: ChildProcess; stde
 const joining = () => ({
   HODEI_WORKER_SERVER_URL: server.url,
   HODEI_WORKER_JOIN_TOKEN: server.joinToken,
+  HODEI_WORKER_ALLOW_ROOT: "true",
 });
 
 const sleeper = (seconds: string) =>

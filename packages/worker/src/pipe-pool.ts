@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync, unlinkSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { invariant, PlatformError } from "@hodei/domain";
 import { AttemptFailure } from "./attempt-failure.ts";
+import type { AttemptUser } from "./attempt-user.ts";
 import { errnoOf, isDiskFull } from "./errno.ts";
 
 /** Pipes made at once: one `mkfifo` process takes about 5 ms, for 1 as for 64. */
@@ -32,13 +33,15 @@ export interface Pipe {
  */
 export class PipePool {
   readonly #path: string;
+  readonly #user: AttemptUser | undefined;
   readonly #names: string[] = [];
   #madeCount = 0;
   #refilling: Promise<void> | undefined;
 
-  /** `path`: a folder for the named pipes; what it holds is removed. */
-  constructor(path: string) {
+  /** `path`: a folder for the named pipes; what it holds is removed. `user`: who may open them by name. */
+  constructor(path: string, user?: AttemptUser) {
     this.#path = path;
+    this.#user = user;
   }
 
   /**
@@ -76,7 +79,9 @@ export class PipePool {
   #open(): Pipe {
     const name = this.#names.pop();
     invariant(name, "the pool was filled before");
-    return openPipe(join(this.#path, name));
+    const pipe = openPipe(join(this.#path, name));
+    if (this.#user !== undefined) fchownSync(pipe.readFd, this.#user.uid, this.#user.gid);
+    return pipe;
   }
 
   #refill(): Promise<void> {

@@ -20,9 +20,11 @@ import type {
   AttemptSpec,
   StartAttempt,
 } from "./attempt-run.ts";
+import type { AttemptUser } from "./attempt-user.ts";
 import { startDeadline, type WorkerClock } from "./clock.ts";
 import type { GroupLimits } from "./control-groups/group-folder.ts";
 import { OutputReader } from "./output-reader.ts";
+import type { PreludeCommand } from "./processes/prelude.ts";
 import type { ProcessTable } from "./processes/process-table.ts";
 import { ProcessTree } from "./processes/process-tree.ts";
 import type { ProcessExit, ShellPool } from "./processes/shell-pool.ts";
@@ -42,8 +44,10 @@ export interface RunAttemptDeps {
   readonly log: Logger;
   readonly shells: Pick<ShellPool, "take">;
   /** Limits that no spec asks for. */
-  readonly limits: Pick<GroupLimits, "isCpuCapped" | "pidsMax">;
-  /** The worker's own environment. */
+  readonly limits: Pick<GroupLimits, "isCpuCapped" | "pidsMax"> & Pick<PreludeCommand, "openFiles">;
+  /** Whom attempts run as, in these shells; `undefined`: the worker's own user. */
+  readonly user: AttemptUser | undefined;
+  /** The worker's own environment, or that of `user`. */
   readonly hostEnv: Environment;
   /** For secrets that come as files. */
   readonly memory: Pick<MemoryFolders, "create" | "remove">;
@@ -136,20 +140,22 @@ class ProcessRun implements AttemptRun {
     const { work, workingDir, env: specEnv, stdin, secrets, isolation } = this.#spec;
     const { cpuMillis, memoryBytes } = this.#spec;
     const command = toCommand(work, directory.scriptPath);
-    await fillDirectory(directory, this.#spec);
+    await fillDirectory(directory, this.#spec, this.#deps.user);
     const cwd = await resolveWorkingDir(directory.workPath, workingDir);
     this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
     const home = isolation.privateHome ? { HOME: directory.homePath } : {};
     const wanted = { ...home, ...specEnv, ...this.#delivery?.variables };
     const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, directory, cwd });
+    const { openFiles, ...limits } = this.#deps.limits;
     return {
       ...command,
       cwd,
       env,
+      openFiles,
       stdinPath: stdin.length > 0 ? directory.stdinPath : undefined,
       script:
         work.kind === "script" && command.file === directory.scriptPath ? work.content : undefined,
-      limits: { ...this.#deps.limits, cpuMillis, memoryBytes: memoryBytes || null },
+      limits: { ...limits, cpuMillis, memoryBytes: memoryBytes || null },
     };
   }
 

@@ -3,6 +3,7 @@ import type { Random } from "@hodei/domain";
 import type { Logger } from "pino";
 import type { Environment } from "./attempt-environment.ts";
 import { AttemptTable } from "./attempt-table.ts";
+import { type AttemptUser, environmentOf, findAttemptUser } from "./attempt-user.ts";
 import type { WorkerClock } from "./clock.ts";
 import type { WorkerConfig } from "./config.ts";
 import { openConnection } from "./connection.ts";
@@ -31,18 +32,19 @@ export interface StartWorkerDeps {
 /**
  * Joins the server if need be and begins to hold a session; a server that cannot be reached is waited for. `signal` ends
  * the waiting.
- * @throws PlatformError as `holdStateDirectory` and `obtainIdentity` do; nothing is left running then
+ * @throws PlatformError as `findAttemptUser`, `holdStateDirectory` and `obtainIdentity` do; nothing is left running then
  */
 export async function startWorker(
   deps: StartWorkerDeps,
   config: WorkerConfig,
   signal: AbortSignal,
 ): Promise<RunningWorker> {
-  const directory = await holdStateDirectory(deps, config.stateDir);
+  const user = await findAttemptUser(config);
+  const directory = await holdStateDirectory(deps, config.stateDir, user);
   const host = new Host(deps, config);
   const groups = await ControlGroups.open(deps);
-  const pipes = new PipePool(join(config.stateDir, "pipes"));
-  const shells = new ShellPool({ ...deps, pipes, groups });
+  const pipes = new PipePool(join(config.stateDir, "pipes"), user);
+  const shells = new ShellPool({ ...deps, pipes, groups, user });
   const release = async (): Promise<void> => {
     host.stop();
     await shells.stop();
@@ -54,9 +56,9 @@ export async function startWorker(
     shells.start();
     const identity = await obtainIdentity(deps, config, signal);
     const spool = openSpool(deps, config);
-    const memory = await openMemory(deps, config);
+    const memory = await openMemory(deps, config, user);
     const onUnkillable = (): void => worker.drain();
-    const attempts = createTable(deps, config, { host, shells, spool, memory, onUnkillable });
+    const attempts = createTable(deps, config, { host, shells, spool, memory, user, onUnkillable });
     attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
@@ -85,8 +87,12 @@ function openSpool({ log }: StartWorkerDeps, config: WorkerConfig): Spool {
 }
 
 /** `/dev/shm` is there on every Linux and in every container; the other where systemd has logged the user in. */
-function openMemory({ hostEnv }: StartWorkerDeps, config: WorkerConfig): Promise<MemoryFolders> {
-  return MemoryFolders.open(config.stateDir, ["/dev/shm", hostEnv.XDG_RUNTIME_DIR ?? ""]);
+function openMemory(
+  { hostEnv }: StartWorkerDeps,
+  { stateDir }: WorkerConfig,
+  user: AttemptUser | undefined,
+): Promise<MemoryFolders> {
+  return MemoryFolders.open(stateDir, ["/dev/shm", hostEnv.XDG_RUNTIME_DIR ?? ""], user);
 }
 
 interface TableParts {
@@ -94,6 +100,7 @@ interface TableParts {
   readonly shells: ShellPool;
   readonly spool: Spool;
   readonly memory: MemoryFolders;
+  readonly user: AttemptUser | undefined;
   readonly onUnkillable: () => void;
 }
 
@@ -107,8 +114,13 @@ function createTable(
     startAttempt: createStartAttempt({
       ...deps,
       ...parts,
+      hostEnv: environmentOf(parts.user, deps.hostEnv),
       processes: new ProcessTable(),
-      limits: { isCpuCapped: config.attemptCpu === "cap", pidsMax: config.attemptPidsMax },
+      limits: {
+        isCpuCapped: config.attemptCpu === "cap",
+        pidsMax: config.attemptPidsMax,
+        openFiles: config.attemptOpenFiles,
+      },
       attemptsPath: attemptsPath(config.stateDir),
     }),
     batchLimits: {

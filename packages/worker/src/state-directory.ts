@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { PlatformError } from "@hodei/domain";
 import type { Logger } from "pino";
 import { removeDirectory } from "./attempt-directory.ts";
+import { type AttemptUser, requireReach } from "./attempt-user.ts";
 import { endOrphans } from "./processes/end-orphans.ts";
 
 /** Where the private directories of attempts are made. */
@@ -17,20 +18,23 @@ export interface HeldDirectory {
 }
 
 /**
- * Makes `stateDir` ready (mode 0700), takes it for this process, and ends and removes what attempts of an earlier process
+ * Makes `stateDir` ready (mode 0700; 0711 when attempts run as `user`), takes it for this process, and ends and removes what attempts of an earlier process
  * left: its processes before this returns.
  * @throws PlatformError `failed_precondition`, reasons `state_dir_unusable` and `state_dir_taken`
  */
 export async function holdStateDirectory(
   { log }: { log: Logger },
   stateDir: string,
+  user?: AttemptUser,
 ): Promise<HeldDirectory> {
+  const mode = user === undefined ? 0o700 : 0o711;
   try {
     await mkdir(attemptsPath(stateDir), { recursive: true, mode: 0o700 });
-    await chmod(stateDir, 0o700);
+    for (const path of [stateDir, attemptsPath(stateDir)]) await chmod(path, mode);
   } catch (cause) {
     throw unusable(stateDir, cause);
   }
+  if (user !== undefined) await requireReach(user, attemptsPath(stateDir));
   const lock = await lockDirectory(stateDir);
   const names = await endAttempts(stateDir, log);
   // Not waited for: a worker whose attempts left much behind starts no later. Names do not come twice.

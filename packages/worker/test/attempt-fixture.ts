@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AttemptRef, JobId, LeaseToken, LogStream } from "@hodei/domain";
 import { pino } from "pino";
 import type { Environment } from "../src/attempt-environment.ts";
 import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts";
+import { type AttemptUser, environmentOf, findAttemptUser } from "../src/attempt-user.ts";
 import { systemClock } from "../src/clock.ts";
 import { ControlGroups } from "../src/control-groups/control-groups.ts";
 import { PipePool } from "../src/pipe-pool.ts";
@@ -77,6 +78,8 @@ export interface FixtureOptions {
   readonly memory?: string;
   /** As where no control groups can be made. */
   readonly withoutGroups?: boolean;
+  /** Whom attempts run as. */
+  readonly runAs?: string;
 }
 
 /** Runs attempts as the worker does, in a folder of their own. */
@@ -90,39 +93,45 @@ export class AttemptFixture {
   readonly #groups: ControlGroups;
   readonly #shells: ShellPool;
   readonly #hostEnv: Environment;
+  readonly #user: AttemptUser | undefined;
   readonly #memory: MemoryFolders;
   readonly #memoryRoot: string;
 
   private constructor(
     root: string,
-    hostEnv: Environment,
+    { hostEnv, user }: { readonly hostEnv: Environment; readonly user: AttemptUser | undefined },
     memory: { readonly folders: MemoryFolders; readonly root: string },
     groups: { readonly all: ControlGroups; readonly used: Pick<ControlGroups, "create"> },
   ) {
     this.#groups = groups.all;
-    this.#hostEnv = hostEnv;
+    this.#hostEnv = environmentOf(user, hostEnv);
+    this.#user = user;
     this.#memory = memory.folders;
     this.#memoryRoot = memory.root;
     this.root = root;
     this.attemptsPath = join(root, "attempts");
-    this.#pipes = new PipePool(join(root, "pipes"));
-    this.#shells = new ShellPool({ log: silent, pipes: this.#pipes, groups: groups.used });
+    this.#pipes = new PipePool(join(root, "pipes"), user);
+    this.#shells = new ShellPool({ log: silent, pipes: this.#pipes, groups: groups.used, user });
   }
 
   /** `hostEnv`: the environment of the worker. */
   static async create(
     hostEnv: Environment,
-    { memory = "/dev/shm", withoutGroups = false }: FixtureOptions = {},
+    { memory = "/dev/shm", withoutGroups = false, runAs }: FixtureOptions = {},
   ): Promise<AttemptFixture> {
+    const user = await findAttemptUser({ runAs, allowRoot: true });
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
     // A folder of its own, where no worker that starts meanwhile tidies up.
     const memoryRoot = await mkdtemp(join(memory, "hodei-worker-test-"));
-    const folders = await MemoryFolders.open(root, [memoryRoot]);
+    const folders = await MemoryFolders.open(root, [memoryRoot], user);
+    if (user !== undefined) {
+      for (const path of [root, memoryRoot]) await chmod(path, 0o711);
+    }
     const all = await ControlGroups.open({ log: silent });
     const used = withoutGroups ? { create: () => undefined } : all;
     const parts = { folders, root: memoryRoot };
-    const fixture = new AttemptFixture(root, hostEnv, parts, { all, used });
-    await mkdir(fixture.attemptsPath);
+    const fixture = new AttemptFixture(root, { hostEnv, user }, parts, { all, used });
+    await mkdir(fixture.attemptsPath, { mode: 0o711 });
     await fixture.#pipes.start();
     fixture.#shells.start();
     return fixture;
@@ -144,7 +153,8 @@ export class AttemptFixture {
       clock: systemClock,
       log: silent,
       shells: this.#shells,
-      limits: { isCpuCapped: false, pidsMax: 100 },
+      limits: { isCpuCapped: false, pidsMax: 100, openFiles: 1024 },
+      user: this.#user,
       memory: this.#memory,
       hostEnv: this.#hostEnv,
       processes: new ProcessTable(),

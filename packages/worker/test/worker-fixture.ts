@@ -40,7 +40,7 @@ export class WorkerFixture {
     const { url: serverUrl, joinToken } = this.server;
     const config = loadWorkerConfig(
       {},
-      { serverUrl, joinToken, stateDir: this.stateDir, ...options },
+      { serverUrl, joinToken, stateDir: this.stateDir, allowRoot: true, ...options },
     );
     const deps = { clock: systemClock, random: () => 0.01, log, hostEnv: this.#hostEnv };
     const worker = await startWorker(deps, config, new AbortController().signal);

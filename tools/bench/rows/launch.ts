@@ -46,7 +46,7 @@ async function measure(signal: AbortSignal): Promise<readonly (readonly Round[])
   const groups = await ControlGroups.open({ log });
   const pipes = new PipePool(join(folder, "pipes"));
   await pipes.start();
-  const pool = new ShellPool({ log, pipes, groups });
+  const pool = new ShellPool({ log, pipes, groups, user: undefined });
   pool.start();
   try {
     const small = await compare(() => startWaiting(pool), signal);
@@ -97,7 +97,10 @@ async function startWaiting(pool: ShellPool): Promise<number> {
   const calledAtMs = wallClockMs();
   const shell = await pool.take();
   shell.become(
-    preludeInput({ ...COMMAND, cwd: "/", env: environment(), stdinPath: undefined }, []),
+    preludeInput(
+      { ...COMMAND, cwd: "/", env: environment(), stdinPath: undefined, openFiles: 1024 },
+      [],
+    ),
   );
   closeSync(shell.stderrFd);
   const output = await text(new Socket({ fd: shell.stdoutFd, readable: true, writable: false }));

@@ -21,6 +21,7 @@ interface Flags {
   readonly secretKeyFile?: string;
   readonly localWorkersMin?: number;
   readonly localWorkersMax?: number;
+  readonly localWorkersAllowRoot?: boolean;
   readonly logRetention?: number;
   readonly logLevel?: "debug" | "info" | "warn" | "error";
 }
@@ -57,6 +58,7 @@ export function define(context: CommandContext): Command {
       "workers on this machine, at most; default: 0",
       parseCount,
     )
+    .option("--local-workers-allow-root", "let their jobs run as root, if that runs the server")
     .option(
       "--log-retention <duration>",
       "how long logs are kept after the end of their attempts; default: 30 days",

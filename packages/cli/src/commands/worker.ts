@@ -15,6 +15,9 @@ interface Flags {
   readonly memory?: number;
   readonly attemptPidsMax?: number;
   readonly attemptCpu?: "share" | "cap";
+  readonly attemptOpenFiles?: number;
+  readonly runAs?: string;
+  readonly allowRoot?: boolean;
   readonly drainTimeout?: number;
   readonly logSpoolAttemptSize?: number;
   readonly logSpoolSize?: number;
@@ -49,6 +52,13 @@ export function define(context: CommandContext): Command {
       ).choices(["share", "cap"]),
     )
     .option(
+      "--attempt-open-files <count>",
+      "files that each of its processes may have open; default: 1024",
+      parsedBy(wholeNumber(64, 1_048_576)),
+    )
+    .option("--run-as <user>", "whom attempts run as, when root starts the worker")
+    .option("--allow-root", "let attempts run as root, if that starts the worker")
+    .option(
       "--drain-timeout <duration>",
       "how long attempts may go on after SIGTERM; default: 30s",
       parsedBy(parseDuration),
@@ -79,6 +89,9 @@ async function runInThisProcess(flags: Flags, context: CommandContext): Promise<
     memoryBytes: memory,
     attemptPidsMax: flags.attemptPidsMax,
     attemptCpu: flags.attemptCpu,
+    attemptOpenFiles: flags.attemptOpenFiles,
+    runAs: flags.runAs,
+    allowRoot: flags.allowRoot,
     drainTimeoutMs: drainTimeout,
     logSpoolBytes: flags.logSpoolSize,
     logSpoolAttemptBytes: flags.logSpoolAttemptSize,

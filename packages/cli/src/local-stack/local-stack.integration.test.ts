@@ -37,7 +37,7 @@ test("a stack is started when it is first needed, announced in one line, and sto
   const pid = await startedPid(context);
   assert.equal(
     context.stderr.text,
-    `hodei: starting the local stack (data in ${folder}, log in ${folder}/server.log; stops by itself after 5 idle minutes)\n`,
+    `hodei: starting the local stack (data in ${folder}, log in ${folder}/server.log; stops by itself after 5 idle minutes${process.getuid?.() === 0 ? "; you are root, and so are its jobs" : ""})\n`,
   );
   assert.equal(statSync(folder).mode & 0o077, process.getuid?.() === 0 ? 0o011 : 0);
   assert.equal(await startedPid(context), pid);

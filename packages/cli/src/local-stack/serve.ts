@@ -6,6 +6,7 @@ import { prepareDataFolder } from "./data-folder.ts";
 import { STACK_LOCK } from "./ensure-local-stack.ts";
 import { identifyProcess } from "./process-identity.ts";
 import { tryLock } from "./process-lock.ts";
+import { rootNotice } from "./root-notice.ts";
 import { removeStackFile, writeStackFile } from "./stack-file.ts";
 
 /** Level from which the server writes its log to standard error. */
@@ -48,6 +49,8 @@ export async function serveLocalStack(
         workerPort: 0,
         localWorkersMin: 1,
         localWorkersMax: 1,
+        // Whoever works as root on a machine of his own is told so, not stopped: see `rootNotice`.
+        localWorkersAllowRoot: true,
         stopWorkersOnExit: true,
         idleExitMs,
         logLevel,
@@ -57,10 +60,8 @@ export async function serveLocalStack(
         const version = readVersion();
         const stack = { process: self, endpoint: publicUrl, tokenFile: apiTokenFile, version };
         await writeStackFile(folder, stack);
-        await notice(
-          context,
-          `the local stack is ready at ${publicUrl} (token in ${apiTokenFile})`,
-        );
+        const where = `${publicUrl} (token in ${apiTokenFile}${rootNotice()})`;
+        await notice(context, `the local stack is ready at ${where}`);
       },
     });
   } finally {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CommandContext, Environment } from "../context.ts";
 import { CommandError, describeSystemError } from "../errors.ts";
 import { LOG_FILE } from "./data-folder.ts";
+import { rootNotice } from "./root-notice.ts";
 import { readStackFile } from "./stack-file.ts";
 
 /** How often to look whether the stack is ready. */
@@ -26,7 +27,7 @@ export async function startStack(
 ): Promise<void> {
   const logFile = join(folder, LOG_FILE);
   await context.stderr.write(
-    `hodei: starting the local stack (data in ${folder}, log in ${logFile}; stops by itself after 5 idle minutes)\n`,
+    `hodei: starting the local stack (data in ${folder}, log in ${logFile}; stops by itself after 5 idle minutes${rootNotice()})\n`,
   );
   const log = await openLog(logFile);
   try {

@@ -96,7 +96,8 @@ providerContract("LocalProcessProvider, workers that ignore SIGTERM", () =>
 test("a worker gets its settings, a clean environment and a private folder", async (context) => {
   const environment = { PATH: process.env.PATH, TZ: "UTC", DATABASE_PASSWORD: "secret" };
   const script = `env > "$HODEI_WORKER_STATE_DIR.env"; ${OBEDIENT}`;
-  const { provider, folder, countRunning } = await open(context, script, { environment });
+  const options = { environment, allowRoot: true };
+  const { provider, folder, countRunning } = await open(context, script, options);
   const request = provisionRequest();
   await provider.provision(request);
   await waitFor(async () => (await countRunning()) === 1);
@@ -109,6 +110,7 @@ test("a worker gets its settings, a clean environment and a private folder", asy
   assert.deepEqual(
     [...seen].sort(),
     [
+      ["HODEI_WORKER_ALLOW_ROOT", "true"],
       ["HODEI_WORKER_CPU_MILLIS", "2000"],
       ["HODEI_WORKER_JOIN_TOKEN_FILE", join(path, "join-token")],
       ["HODEI_WORKER_LABELS", "pool=default,zone=a"],

@@ -33,6 +33,8 @@ export interface LocalProcessProviderOptions {
   readonly workerCommand: readonly string[];
   /** Workers inherit PATH, HOME, locale, time zone and the like from it, nothing else. Default: nothing at all. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Lets the workers run jobs as root, when that is who runs this process. Default: they refuse to start then. */
+  readonly allowRoot?: boolean;
   /** What a worker gets between SIGTERM, at which it drains, and SIGKILL. Default: 35 s. */
   readonly graceMs?: number;
   readonly log: Logger;
@@ -89,7 +91,10 @@ export class LocalProcessProvider implements Provider {
     if ((await readClaim(folder)) !== undefined) return;
     this.#starting.add(workerId);
     try {
-      const environment = workerEnvironment(this.#options.environment ?? {}, request, folder);
+      const environment = {
+        ...workerEnvironment(this.#options.environment ?? {}, request, folder),
+        ...(this.#options.allowRoot && { HODEI_WORKER_ALLOW_ROOT: "true" }),
+      };
       const command = this.#options.workerCommand;
       await prepareFolder(folder, request.joinToken);
       await startMachine(folder, { command, environment, about: { workerId, pool } });

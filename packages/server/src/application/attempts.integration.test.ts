@@ -55,11 +55,11 @@ async function runningJob() {
     { type: "assigned", at: afterStart(1), lease },
     { type: "started", at: afterStart(2) },
   ];
-  const job = await database.transact(async ({ jobs, attempts }) => {
-    const assigned = { ...attempt, workerId, leaseToken: token };
-    await attempts.insert(applyAttemptEvent(assigned, { type: "started", at: afterStart(2) }));
-    return jobs.update(applyJobEvents(await jobs.lock(newJob.job.id), events), events);
-  });
+  const assigned = { ...attempt, workerId, leaseToken: token };
+  const started = applyAttemptEvent(assigned, { type: "started", at: afterStart(2) });
+  const running = applyJobEvents(newJob.job, events);
+  const job = await database.changeJob({ job: running, events, attempt: started });
+  assert.ok(job);
   const ref: AttemptRef = { jobId: job.id, attempt: job.attempt, leaseToken: token };
   return { job, ref, workerId };
 }

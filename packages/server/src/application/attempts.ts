@@ -10,7 +10,9 @@ import {
   EXIT_REASONS,
   invariant,
   type Job,
+  type JobChange,
   type JobEvent,
+  type Lease,
   type LogStore,
   type Outcome,
   outcomeOf,
@@ -20,22 +22,46 @@ import {
   type WorkerId,
 } from "@hodei/domain";
 
+/** An assigned or running job with its current attempt, both as they are stored. */
+export type HeldJob = Pick<JobChange, "job" | "attempt">;
+
 /** Whether `ref`, sent by `workerId`, names the job's current attempt: the fence before every write of a worker. */
 export function isCurrent(job: Job | undefined, workerId: WorkerId, ref: AttemptRef): job is Job {
   return (
     job !== undefined &&
     job.lease !== null &&
+    job.id === ref.jobId &&
     job.attempt === ref.attempt &&
     job.lease.token === ref.leaseToken &&
     job.lease.workerId === workerId
   );
 }
 
+/** `job`, which the transaction holds, with its current attempt, which it holds from here on. */
+export async function withAttempt(
+  { attempts }: Pick<Stores, "attempts">,
+  job: Job,
+): Promise<HeldJob> {
+  const attempt = await attempts.lock(job.id, job.attempt);
+  invariant(attempt !== undefined, "an assigned or running job has an attempt row");
+  return { job, attempt };
+}
+
+/** A waiting job is given to the worker of `lease`. */
+export function assignAttempt(job: Job, lease: Lease, at: Date): JobChange {
+  const event: JobEvent = { type: "assigned", at, lease };
+  const assigned = applyJobEvent(job, event);
+  return { job: assigned, events: [event], attempt: newAttempt(assigned, lease, at) };
+}
+
 /** The worker has taken the assigned attempt. */
-export async function markStarted(stores: Stores, job: Job, at: Date): Promise<Job> {
+export function startAttempt({ job, attempt }: HeldJob, at: Date): JobChange {
   const event: JobEvent & AttemptEvent = { type: "started", at };
-  await updateAttempt(stores, job, event);
-  return stores.jobs.update(applyJobEvent(job, event), [event]);
+  return {
+    job: applyJobEvent(job, event),
+    events: [event],
+    attempt: applyAttemptEvent(attempt, event),
+  };
 }
 
 /** Why an attempt goes away without a result of its own. */
@@ -47,20 +73,12 @@ export interface Loss {
 }
 
 /** An assigned attempt that never started: the job waits again, or is cancelled if that was asked for. */
-export async function returnAttempt(
-  stores: Stores,
-  job: Job,
+export function returnAttempt(
+  { job, attempt }: HeldJob,
   { at, message, ...cause }: Loss,
-): Promise<Job> {
+): JobChange {
   const outcome = outcomeOf("worker_lost", message);
-  await updateAttempt(stores, job, {
-    type: "lost",
-    at,
-    outcome,
-    logBytes: 0,
-    processesLeft: 0,
-    usage: null,
-  });
+  const lost = { type: "lost", at, outcome, logBytes: 0, processesLeft: 0, usage: null } as const;
   const event: JobEvent =
     job.cancelRequest === null
       ? { type: "lease_expired", at, message, ...cause }
@@ -70,25 +88,36 @@ export async function returnAttempt(
           outcome: outcomeOf("cancelled_by", `cancelled by ${job.cancelRequest.by}`),
           ...cause,
         };
-  return stores.jobs.update(applyJobEvent(job, event), [event]);
+  return {
+    job: applyJobEvent(job, event),
+    events: [event],
+    attempt: applyAttemptEvent(attempt, lost),
+  };
 }
 
-/** A running attempt has ended with `report`: its job ends with it, or waits for another attempt. */
-export async function endAttempt(
-  stores: Stores,
-  job: Job,
+/**
+ * An attempt has ended with `report`: its job ends with it, or waits for another attempt. One whose start nobody told
+ * starts by this too.
+ */
+export function endAttempt(
+  held: HeldJob,
   report: Omit<AttemptReport, "ref">,
   {
     at,
     random,
     ...cause
   }: { readonly at: Date; readonly random: Random; readonly causedBy?: Cause },
-): Promise<Job> {
+): JobChange {
   const { outcome, logBytes, processesLeft, usage } = report;
+  const { job, attempt, events } =
+    held.job.state === "assigned" ? startAttempt(held, at) : { ...held, events: [] };
+  const ends = settle(job, outcome, at, random).map((event) => ({ ...event, ...cause }));
   const type = attemptEnd(outcome);
-  await updateAttempt(stores, job, { type, at, outcome, logBytes, processesLeft, usage });
-  const events = settle(job, outcome, at, random).map((event) => ({ ...event, ...cause }));
-  return stores.jobs.update(applyJobEvents(job, events), events);
+  return {
+    job: applyJobEvents(job, ends),
+    events: [...events, ...ends],
+    attempt: applyAttemptEvent(attempt, { type, at, outcome, logBytes, processesLeft, usage }),
+  };
 }
 
 /**
@@ -107,26 +136,38 @@ export async function loseAttempts(
   for (const { id } of jobs.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const job = await stores.jobs.lock(id);
     if (job.lease?.workerId !== workerId) continue;
+    const held = await withAttempt(stores, job);
     if (job.state === "assigned") {
-      await returnAttempt(stores, job, loss);
+      await stores.jobs.updateAll([returnAttempt(held, loss)]);
       continue;
     }
     const { message, ...end } = loss;
     const outcome = outcomeOf("worker_lost", message);
-    // Held before its log is measured: from here on nothing is appended that the count would not have.
-    await stores.attempts.lock(job.id, job.attempt);
+    // The attempt is held before its log is measured: nothing is appended any more that the count would not have.
     const logBytes = await deps.logs.durableOffset(job.id, job.attempt);
     const report = { outcome, logBytes, processesLeft: 0, usage: null };
-    await endAttempt(stores, job, report, { ...end, random: deps.random });
+    await stores.jobs.updateAll([endAttempt(held, report, { ...end, random: deps.random })]);
   }
+}
+
+function newAttempt(job: Job, lease: Lease, assignedAt: Date): Attempt {
+  return {
+    jobId: job.id,
+    number: job.attempt,
+    tenantId: job.tenantId,
+    workerId: lease.workerId,
+    leaseToken: lease.token,
+    state: "assigned",
+    assignedAt,
+    startedAt: null,
+    finishedAt: null,
+    outcome: null,
+    logBytes: 0,
+    processesLeft: 0,
+    usage: null,
+  };
 }
 
 function attemptEnd(outcome: Outcome): Exclude<AttemptEvent["type"], "started"> {
   return outcome.reason === "worker_lost" ? "lost" : EXIT_REASONS[outcome.reason].endState;
-}
-
-async function updateAttempt({ attempts }: Stores, job: Job, event: AttemptEvent): Promise<void> {
-  const attempt: Attempt | undefined = await attempts.find(job.id, job.attempt);
-  invariant(attempt !== undefined, "an assigned or running job has an attempt row");
-  await attempts.update(applyAttemptEvent(attempt, event));
 }

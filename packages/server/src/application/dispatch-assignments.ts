@@ -1,12 +1,47 @@
-import { type AttemptRef, type Job, outcomeOf } from "@hodei/domain";
-import { endAttempt, isCurrent, markStarted } from "./attempts.ts";
+import { type AttemptRef, type Job, type JobSpec, outcomeOf } from "@hodei/domain";
+import { endAttempt, type HeldJob, isCurrent, withAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { fetchSecrets } from "./fetch-secrets.ts";
 import type { OpenSession } from "./sessions.ts";
 
 type DispatchDeps = Pick<Deps, "database" | "secrets" | "sessions" | "clock" | "random">;
 
-/** One turn: sends to each worker connected here the assignments, cancels and drains that its session has not carried. */
+/**
+ * Sends what the scheduler of this replica has just stored to the sessions that are here, before anybody reads it again.
+ * The rest is left to `dispatchAssignments`: the secrets that a job needs, and whatever fails.
+ */
+export async function sendAssignments(
+  deps: Pick<Deps, "database" | "sessions" | "signals" | "log">,
+  held: readonly HeldJob[],
+): Promise<void> {
+  const here = held.filter(({ attempt }) => deps.sessions.find(attempt.workerId) !== undefined);
+  if (here.length === 0) return;
+  try {
+    const specs = await deps.database.readers.jobs.getSpecs(here.map(({ job }) => job.id));
+    for (const { job, attempt } of here) {
+      const session = deps.sessions.find(attempt.workerId);
+      const spec = specs.get(job.id);
+      if (
+        session === undefined ||
+        spec === undefined ||
+        session.sentAssignments.has(attempt.leaseToken)
+      )
+        continue;
+      if (spec.secrets.length > 0) {
+        deps.signals.notify("held");
+        continue;
+      }
+      session.sentAssignments.add(attempt.leaseToken);
+      session.known.set(attempt.leaseToken, { job, attempt });
+      session.send({ type: "assignment", ref: refOf(job, attempt.leaseToken), spec, secrets: [] });
+    }
+  } catch (error) {
+    deps.log.warn("assignments_not_sent", { error });
+    deps.signals.notify("held");
+  }
+}
+
+/** One turn: sends to each worker connected here the assignments and cancels that its session has not carried. */
 export async function dispatchAssignments(deps: DispatchDeps): Promise<undefined> {
   const open = new Map(deps.sessions.all().map((session) => [session.workerId, session]));
   if (open.size === 0) return;
@@ -41,7 +76,7 @@ export async function dispatchDrains(
 async function dispatch(deps: DispatchDeps, session: OpenSession, job: Job): Promise<void> {
   if (job.lease === null) return;
   const { token } = job.lease;
-  const ref: AttemptRef = { jobId: job.id, attempt: job.attempt, leaseToken: token };
+  const ref = refOf(job, token);
   if (job.state === "assigned" && !session.sentAssignments.has(token)) {
     await sendAssignment(deps, session, job, ref);
   }
@@ -51,6 +86,12 @@ async function dispatch(deps: DispatchDeps, session: OpenSession, job: Job): Pro
   }
 }
 
+const refOf = ({ id, attempt }: Job, leaseToken: AttemptRef["leaseToken"]): AttemptRef => ({
+  jobId: id,
+  attempt,
+  leaseToken,
+});
+
 /** The values of secrets are fetched here and nowhere else: they exist in this message only. */
 async function sendAssignment(
   deps: DispatchDeps,
@@ -58,11 +99,13 @@ async function sendAssignment(
   job: Job,
   ref: AttemptRef,
 ): Promise<void> {
-  const spec = await deps.database.readers.jobs.getSpec(job.id);
+  const spec: JobSpec = await deps.database.readers.jobs.getSpec(job.id);
   const secrets = await fetchSecrets(deps, job, spec.secrets);
   if (secrets.kind === "unavailable") {
     return endWithoutSecrets(deps, session, ref, secrets.message);
   }
+  // The scheduler may have sent it meanwhile.
+  if (session.sentAssignments.has(ref.leaseToken)) return;
   session.sentAssignments.add(ref.leaseToken);
   session.send({ type: "assignment", ref, spec, secrets: secrets.values });
 }
@@ -77,14 +120,9 @@ async function endWithoutSecrets(
   await database.transact(async (stores) => {
     const job = await stores.jobs.lock(ref.jobId);
     if (!isCurrent(job, workerId, ref) || job.state !== "assigned") return;
-    const at = clock.now();
-    const started = await markStarted(stores, job, at);
     const outcome = outcomeOf("secret_unavailable", message);
-    await endAttempt(
-      stores,
-      started,
-      { outcome, logBytes: 0, processesLeft: 0, usage: null },
-      { at, random },
-    );
+    const report = { outcome, logBytes: 0, processesLeft: 0, usage: null };
+    const held = await withAttempt(stores, job);
+    await stores.jobs.updateAll([endAttempt(held, report, { at: clock.now(), random })]);
   });
 }

@@ -1,4 +1,4 @@
-import type { Database, InsertedJob, NewJob, Readers, Stores } from "@hodei/domain";
+import type { Database, InsertedJob, Job, JobChange, NewJob, Readers, Stores } from "@hodei/domain";
 
 /** What the leader leads: one for all of its loops. */
 export const LEADERSHIP_NAME = "control-plane";
@@ -44,5 +44,14 @@ export class FencedDatabase implements Database {
   /** New jobs depend on nothing that a leader decides. */
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
     return this.#database.insertJobs(jobs);
+  }
+
+  /** In a transaction of its own. @throws PlatformError as `transact` */
+  changeJob(change: JobChange): Promise<Job | undefined> {
+    return this.transact(async ({ jobs }) => {
+      const [stored] = await jobs.lockAll([change.job.id]);
+      if (stored?.version !== change.job.version) return undefined;
+      return (await jobs.updateAll([change]))[0];
+    });
   }
 }

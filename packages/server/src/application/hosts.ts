@@ -4,8 +4,8 @@ import {
   type Host,
   type HostState,
   hold,
+  type Job,
   type Readers,
-  type Stores,
   takesAttempts,
   type Worker,
   type WorkerId,
@@ -33,19 +33,16 @@ export async function readHosts(deps: {
 }
 
 /**
- * These workers as `readHosts` has them, held until the transaction ends: meanwhile nobody else places on them, and none
- * of them is lost.
+ * These workers, which the transaction holds, as `readHosts` has them. `heldJobs`: what they have, read after they were
+ * locked.
  */
-export async function lockHosts(
-  { workers, jobs }: Pick<Stores, "workers" | "jobs">,
+export function toHosts(
+  workers: readonly Worker[],
+  heldJobs: readonly Job[],
   sessions: Sessions,
-  workerIds: readonly WorkerId[],
-): Promise<readonly Host[]> {
-  const locked: Worker[] = [];
-  // In the same order everywhere, so that two who place at once do not wait for each other.
-  for (const id of [...new Set(workerIds)].toSorted()) locked.push(await workers.lock(id));
-  const held = Map.groupBy(await jobs.listOfWorkers(workerIds), ({ lease }) => lease?.workerId);
-  return locked.flatMap((worker) => {
+): readonly Host[] {
+  const held = Map.groupBy(heldJobs, ({ lease }) => lease?.workerId);
+  return workers.flatMap((worker) => {
     const attempts = (held.get(worker.id) ?? []).map(({ policy }) => policy);
     return toHost(worker, sessions.find(worker.id)?.capacity, attempts);
   });

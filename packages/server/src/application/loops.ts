@@ -37,10 +37,10 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
   const keeper = { name: "keep-records", topics: [], intervalMs: KEEP_INTERVAL_MS, enabled: leads };
   return [
     loop("renew-replica", [], always, () => renewReplica(deps)),
-    led("schedule", ["jobs", "workers"], (own) => () => scheduleJobs(own)),
-    loop("dispatch", ["jobs", "workers"], always, () => dispatchAssignments(deps)),
+    led("schedule", ["due", "workers"], (own) => () => scheduleJobs(own)),
+    loop("dispatch", ["held", "workers"], always, () => dispatchAssignments(deps)),
     loop("dispatch-drains", ["workers"], always, () => dispatchDrains(deps)),
-    led("provision", ["jobs", "workers"], (own) => {
+    led("provision", ["due", "workers"], (own) => {
       const provisioner = new Provisioner(own);
       return () => provisioner.run();
     }),

@@ -30,6 +30,7 @@ test("an attempt that goes to another worker while its old one comes back stays 
   const database: Database = {
     readers: deps.database.readers,
     insertJobs: (jobs) => deps.database.insertJobs(jobs),
+    changeJob: (change) => deps.database.changeJob(change),
     transact: (work) =>
       deps.database.transact((stores) => {
         Object.assign(stores.jobs, { listOfWorkers: async () => before });

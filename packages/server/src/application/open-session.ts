@@ -11,7 +11,7 @@ import {
   type WorkerId,
   writeCause,
 } from "@hodei/domain";
-import { isCurrent, loseAttempts, markStarted } from "./attempts.ts";
+import { isCurrent, loseAttempts, startAttempt, withAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { Session } from "./session.ts";
 import { OpenSession } from "./sessions.ts";
@@ -42,7 +42,8 @@ export async function openSession(deps: Deps, workerId: WorkerId, hello: Hello):
   }
   deps.sessions.add(open);
   deps.signals.notify("workers");
-  deps.signals.notify("jobs");
+  deps.signals.notify("due");
+  deps.signals.notify("held");
   deps.log.info("session_opened", { workerId, heldAttempts: held.length });
   return new Session(deps, open);
 }
@@ -82,7 +83,8 @@ async function reconcile(
     const job = await stores.jobs.lock(ref.jobId);
     if (!isCurrent(job, workerId, ref)) continue;
     held.push(ref);
-    if (job.state === "assigned") await markStarted(stores, job, at);
+    if (job.state !== "assigned") continue;
+    await stores.jobs.updateAll([startAttempt(await withAttempt(stores, job), at)]);
   }
   const heldIds = new Set(held.map(({ jobId }) => jobId));
   const forgotten = jobs.filter(({ id, state }) => state === "running" && !heldIds.has(id));

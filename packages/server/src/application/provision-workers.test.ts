@@ -111,6 +111,9 @@ test("a machine that the leader before is still making counts, until it should h
 
   machines.kill((await machines.list())[0]?.workerId as WorkerId);
   await next.run();
+  // It never came up, so the pool waits for a moment.
+  await deps.clock.advance(1_000);
+  await next.run();
   assert.equal(calls, 2, "one that was seen is known to be gone");
 });
 
@@ -130,6 +133,8 @@ test("a machine that a leader did not come to make is made by the next, in the e
   await next.run();
   assert.equal((await provider.list()).length, 0);
   await deps.clock.advance(deps.settings.provisionTimeoutMs);
+  await next.run();
+  await deps.clock.advance(1_000);
   await next.run();
   assert.equal((await provider.list()).length, 1);
 });

@@ -7,7 +7,7 @@ import {
   type Worker,
   type WorkerEvent,
 } from "@hodei/domain";
-import { returnAttempt } from "./attempts.ts";
+import { returnAttempt, withAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { JOINED_PROVIDER } from "./joined.ts";
 import { removeWorker } from "./remove-worker.ts";
@@ -28,10 +28,9 @@ export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
     await deps.database.transact(async (stores) => {
       const job = await stores.jobs.lock(id);
       if (job.version !== version) return;
-      await returnAttempt(stores, job, {
-        at: now,
-        message: "the worker did not acknowledge it in time",
-      });
+      const held = await withAttempt(stores, job);
+      const message = "the worker did not acknowledge it in time";
+      await stores.jobs.updateAll([returnAttempt(held, { at: now, message })]);
     });
   }
 }

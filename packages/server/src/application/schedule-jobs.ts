@@ -1,25 +1,24 @@
 import {
-  type Attempt,
-  applyJobEvent,
   DEFAULT_PLACEMENT_POLICY,
   hold,
   type Job,
-  type JobEvent,
+  type JobChange,
   type Lease,
   type Placement,
   planPlacements,
   rejection,
-  type Stores,
 } from "@hodei/domain";
+import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
-import { lockHosts, readHosts } from "./hosts.ts";
+import { sendAssignments } from "./dispatch-assignments.ts";
+import { readHosts, toHosts } from "./hosts.ts";
 
 /** Placements that one transaction stores. */
 const PLACEMENTS_PER_TRANSACTION = 100;
 
 type ScheduleDeps = Pick<
   Deps,
-  "database" | "clock" | "newLeaseToken" | "sessions" | "settings" | "activity" | "log"
+  "database" | "clock" | "newLeaseToken" | "sessions" | "settings" | "activity" | "signals" | "log"
 >;
 
 /** One scheduling turn: places what is due on what is free. Returns when the next job falls due. */
@@ -36,64 +35,51 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
         some.map(({ workerId }) => workerId),
         now,
       );
-      await store(deps, some);
+      await sendAssignments(deps, await assign(deps, some));
     }
   }
   return (await readers.jobs.nextDueAt(now)) ?? undefined;
 }
 
 /**
- * Stores the placements that still hold: the job is as it was planned, and fits its worker as that is now, whatever
- * another replica that took itself for the leader, or a reaper, did meanwhile. The others are planned anew next turn.
+ * Stores the placements that still hold, and returns what came of them: the job is as it was planned, and fits its worker
+ * as that is now, whatever another replica that took itself for the leader, or a reaper, did meanwhile. The others are
+ * planned anew next turn.
  */
-async function store(deps: ScheduleDeps, placements: readonly Placement[]): Promise<void> {
-  const workerIds = placements.map(({ workerId }) => workerId);
-  await deps.database.transact(async (stores) => {
-    const locked = await lockHosts(stores, deps.sessions, workerIds);
-    const hosts = new Map(locked.map((host) => [host.workerId, host]));
-    for (const placement of placements) {
-      const job = await stores.jobs.lock(placement.jobId);
-      const host = hosts.get(placement.workerId);
+function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<readonly HeldJob[]> {
+  const workerIds = [...new Set(placements.map(({ workerId }) => workerId))];
+  const jobIds = placements.map(({ jobId }) => jobId);
+  return deps.database.transact(async (stores) => {
+    // Sent together. The database takes one after another: the workers are held when it looks at what they have.
+    const [workers, heldJobs, jobs] = await Promise.all([
+      stores.workers.lockAll(workerIds),
+      stores.jobs.listOfWorkers(workerIds),
+      stores.jobs.lockAll(jobIds),
+    ]);
+    const hosts = new Map(
+      toHosts(workers, heldJobs, deps.sessions).map((host) => [host.workerId, host]),
+    );
+    const jobsById = new Map(jobs.map((job) => [job.id, job]));
+    const changes: JobChange[] = [];
+    for (const { jobId, version, workerId } of placements) {
+      const job = jobsById.get(jobId);
+      const host = hosts.get(workerId);
+      if (job?.version !== version || host === undefined) continue;
       const { requirements } = job.policy;
-      if (job.version !== placement.version || host === undefined) continue;
       if (rejection(host, { tenantId: job.tenantId, requirements }) !== undefined) continue;
-      await assign(deps, stores, job, placement);
-      hosts.set(host.workerId, hold(host, requirements));
+      changes.push(toChange(deps, job, host.workerId));
+      hosts.set(workerId, hold(host, requirements));
     }
+    const assigned = await stores.jobs.updateAll(changes);
+    return assigned.flatMap((job, index) => {
+      const change = changes[index];
+      return change === undefined ? [] : [{ job, attempt: change.attempt }];
+    });
   });
 }
 
-async function assign(
-  deps: ScheduleDeps,
-  { jobs, attempts }: Stores,
-  job: Job,
-  { workerId }: Placement,
-): Promise<void> {
+function toChange(deps: ScheduleDeps, job: Job, workerId: Lease["workerId"]): JobChange {
   const at = deps.clock.now();
-  const lease: Lease = {
-    token: deps.newLeaseToken(),
-    workerId,
-    acknowledgeBy: new Date(at.getTime() + deps.settings.acknowledgeTimeoutMs),
-  };
-  const event: JobEvent = { type: "assigned", at, lease };
-  const assigned = await jobs.update(applyJobEvent(job, event), [event]);
-  await attempts.insert(newAttempt(assigned, lease, at));
-}
-
-function newAttempt(job: Job, lease: Lease, assignedAt: Date): Attempt {
-  return {
-    jobId: job.id,
-    number: job.attempt,
-    tenantId: job.tenantId,
-    workerId: lease.workerId,
-    leaseToken: lease.token,
-    state: "assigned",
-    assignedAt,
-    startedAt: null,
-    finishedAt: null,
-    outcome: null,
-    logBytes: 0,
-    processesLeft: 0,
-    usage: null,
-  };
+  const acknowledgeBy = new Date(at.getTime() + deps.settings.acknowledgeTimeoutMs);
+  return assignAttempt(job, { token: deps.newLeaseToken(), workerId, acknowledgeBy }, at);
 }

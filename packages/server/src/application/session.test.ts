@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LeaseToken, WorkerStatus } from "@hodei/domain";
+import { cancelJob } from "./cancel-job.ts";
 import {
   ALICE,
   assign,
@@ -17,6 +18,7 @@ import {
   submit,
   testDeps,
 } from "./fixtures.test.ts";
+import { reapUnacknowledged } from "./reap.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import { listWorkers } from "./workers.ts";
 
@@ -82,6 +84,33 @@ test("a result under another lease is refused and counted", async () => {
   assert.equal((await find(deps, job)).state, "running");
   assert.equal(peer.of("result_ack")[0]?.accepted, false);
   assert.deepEqual(deps.warnings, ["stale_result_refused"]);
+});
+
+test("a cancel that came since the start is still there after the result", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  const { version } = await cancelJob(deps, ALICE, job.id);
+  await peer.session.receive(finish(ref, FAILED));
+  await settled();
+  const ended = await find(deps, job);
+  assert.deepEqual(peer.of("result_ack"), [{ type: "result_ack", ref, accepted: true }]);
+  assert.equal(ended.state, "failed");
+  assert.equal(ended.cancelRequest?.by, ALICE.name);
+  assert.equal(ended.version, version + 1);
+});
+
+test("a start that comes after the assignment was taken back is told to end", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const job = await submit(deps);
+  const ref = await assign(deps, peer, job);
+  await deps.clock.advance(deps.settings.acknowledgeTimeoutMs);
+  await reapUnacknowledged(deps);
+  await peer.session.receive({ type: "attempt_started", ref });
+  await settled();
+  assert.equal((await find(deps, job)).state, "pending");
+  assert.deepEqual(peer.of("abandon_attempt"), [{ type: "abandon_attempt", ref }]);
 });
 
 test("one worker cannot finish, start or log into the attempt of another", async () => {

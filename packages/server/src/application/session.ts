@@ -3,12 +3,20 @@ import {
   type AttemptReport,
   applyWorkerEvent,
   isAttemptOver,
+  type JobChange,
   type LogBatch,
   type ServerMessage,
   type WorkerEvent,
   type WorkerMessage,
 } from "@hodei/domain";
-import { endAttempt, isCurrent, markStarted, returnAttempt } from "./attempts.ts";
+import {
+  endAttempt,
+  type HeldJob,
+  isCurrent,
+  returnAttempt,
+  startAttempt,
+  withAttempt,
+} from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { disconnectWorker } from "./disconnect-worker.ts";
 import type { OpenSession } from "./sessions.ts";
@@ -113,26 +121,22 @@ export class Session {
   }
 
   async #start(ref: AttemptRef): Promise<void> {
-    const { database, clock } = this.#deps;
-    const current = await database.transact(async (stores) => {
-      const job = await stores.jobs.lock(ref.jobId);
-      if (!isCurrent(job, this.#open.workerId, ref)) return false;
-      if (job.state === "assigned") await markStarted(stores, job, clock.now());
-      return true;
-    });
+    const current = await this.#step(ref, (held) =>
+      held.job.state === "assigned" ? startAttempt(held, this.#deps.clock.now()) : undefined,
+    );
     if (!current) this.#abandon(ref);
   }
 
   async #return(ref: AttemptRef, message: string): Promise<void> {
-    const { database, clock } = this.#deps;
-    await database.transact(async (stores) => {
-      const job = await stores.jobs.lock(ref.jobId);
-      if (!isCurrent(job, this.#open.workerId, ref) || job.state !== "assigned") return;
-      await returnAttempt(stores, job, {
-        at: clock.now(),
-        message: `the worker refused it: ${message}`,
-      });
-    });
+    await this.#step(ref, (held) =>
+      held.job.state === "assigned"
+        ? returnAttempt(held, {
+            at: this.#deps.clock.now(),
+            message: `the worker refused it: ${message}`,
+          })
+        : undefined,
+    );
+    this.#open.known.delete(ref.leaseToken);
   }
 
   async #appendLog(batch: LogBatch): Promise<void> {
@@ -146,21 +150,51 @@ export class Session {
   /** Accepts the result of the current attempt once; a repeat of an accepted one is acked again. */
   async #finish(report: AttemptReport): Promise<void> {
     const { ref } = report;
-    const { database, clock, random, log } = this.#deps;
-    const accepted = await database.transact(async (stores) => {
-      const job = await stores.jobs.lock(ref.jobId);
-      if (isCurrent(job, this.#open.workerId, ref)) {
-        const at = clock.now();
-        const started = job.state === "assigned" ? await markStarted(stores, job, at) : job;
-        await endAttempt(stores, started, report, { at, random });
+    const { clock, random, log } = this.#deps;
+    const ended = await this.#step(ref, (held) =>
+      endAttempt(held, report, { at: clock.now(), random }),
+    );
+    const accepted = ended || (await this.#wasAccepted(ref));
+    if (!accepted) log.warn("stale_result_refused", { workerId: this.#open.workerId, ...ref });
+    this.#open.known.delete(ref.leaseToken);
+    this.#open.send({ type: "result_ack", ref, accepted });
+  }
+
+  /** Whether the attempt ended before with a result of its worker. */
+  async #wasAccepted(ref: AttemptRef): Promise<boolean> {
+    const attempt = await this.#deps.database.readers.attempts.find(ref.jobId, ref.attempt);
+    if (attempt?.leaseToken !== ref.leaseToken || attempt.state === "lost") return false;
+    return isAttemptOver(attempt.state);
+  }
+
+  /**
+   * Stores the next step of the current attempt; `false` if `ref` is not of the current one. `decide` may find that there
+   * is nothing to do, and is asked again if somebody else has changed the job since this session last stored it.
+   */
+  async #step(ref: AttemptRef, decide: (held: HeldJob) => JobChange | undefined): Promise<boolean> {
+    const { database } = this.#deps;
+    const { known, workerId } = this.#open;
+    const last = known.get(ref.leaseToken);
+    if (last !== undefined && isCurrent(last.job, workerId, ref)) {
+      const change = decide(last);
+      const job = change && (await database.changeJob(change));
+      if (change !== undefined && job !== undefined) {
+        known.set(ref.leaseToken, { job, attempt: change.attempt });
         return true;
       }
-      const attempt = await stores.attempts.find(ref.jobId, ref.attempt);
-      const repeated = attempt?.leaseToken === ref.leaseToken && attempt.state !== "lost";
-      return repeated && isAttemptOver(attempt.state);
+      known.delete(ref.leaseToken);
+    }
+    const held = await database.transact(async (stores) => {
+      const job = await stores.jobs.lock(ref.jobId);
+      if (!isCurrent(job, workerId, ref)) return undefined;
+      const stored = await withAttempt(stores, job);
+      const change = decide(stored);
+      if (change === undefined) return stored;
+      const [changed = job] = await stores.jobs.updateAll([change]);
+      return { job: changed, attempt: change.attempt };
     });
-    if (!accepted) log.warn("stale_result_refused", { workerId: this.#open.workerId, ...ref });
-    this.#open.send({ type: "result_ack", ref, accepted });
+    if (held !== undefined) known.set(ref.leaseToken, held);
+    return held !== undefined;
   }
 
   async #drain(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Capacity, LeaseToken, ServerMessage, WorkerId, WorkerMetrics } from "@hodei/domain";
+import type { HeldJob } from "./attempts.ts";
 import { MessageQueue } from "./message-queue.ts";
 
 /** Metrics and when the heartbeat with them arrived. */
@@ -20,6 +21,11 @@ export class OpenSession {
   /** Assignments and cancels that this session has carried already, by lease token. */
   readonly sentAssignments = new Set<LeaseToken>();
   readonly sentCancels = new Set<LeaseToken>();
+  /**
+   * Attempts as this session or the scheduler beside it stored them last: what comes next is decided on these without
+   * reading them, and stored only if nobody else changed the job. Not all are here.
+   */
+  readonly known = new Map<LeaseToken, HeldJob>();
   sentDrain = false;
 
   constructor(workerId: WorkerId, capacity: Capacity, connectedAt: Date) {
@@ -43,6 +49,7 @@ export class OpenSession {
   forget(token: LeaseToken): void {
     this.sentAssignments.delete(token);
     this.sentCancels.delete(token);
+    this.known.delete(token);
   }
 }
 

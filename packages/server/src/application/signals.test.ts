@@ -17,9 +17,9 @@ async function isDone(promise: Promise<void>): Promise<boolean> {
 
 test("a notification between two waits is not missed, and counts once", async () => {
   const signals = new Signals(new ManualClock());
-  const wakeup = signals.subscribe(["jobs"]);
-  signals.notify("jobs");
-  signals.notify("jobs");
+  const wakeup = signals.subscribe(["due"]);
+  signals.notify("due");
+  signals.notify("due");
   assert.equal(await isDone(wakeup.wait(1_000)), true);
   assert.equal(await isDone(wakeup.wait(1_000)), false);
 });
@@ -27,11 +27,11 @@ test("a notification between two waits is not missed, and counts once", async ()
 test("a wait ends with a notification, its time or its stop, and other topics do not end it", async () => {
   const clock = new ManualClock();
   const signals = new Signals(clock);
-  const wakeup = signals.subscribe(["jobs"]);
+  const wakeup = signals.subscribe(["due"]);
   const first = wakeup.wait(1_000);
   signals.notify("workers");
   assert.equal(await isDone(first), false);
-  signals.notify("jobs");
+  signals.notify("due");
   assert.equal(await isDone(first), true);
   const second = wakeup.wait(1_000);
   await clock.advance(1_000);
@@ -50,7 +50,7 @@ function loop(parts: Partial<ReconcilerOptions>) {
   const log = { info: () => {}, warn: () => {}, error: (event: string) => void errors.push(event) };
   const options: ReconcilerOptions = {
     name: "test",
-    topics: ["jobs"],
+    topics: ["due"],
     intervalMs: 1_000,
     enabled: () => true,
     run: async () => undefined,
@@ -70,7 +70,7 @@ test("a loop turns at its start, when woken, when its time is over, and when a t
   await reconciler.start();
   await settled();
   assert.equal(turns, 1);
-  signals.notify("jobs");
+  signals.notify("due");
   await settled();
   assert.equal(turns, 2);
   await clock.advance(1_000);
@@ -81,7 +81,7 @@ test("a loop turns at its start, when woken, when its time is over, and when a t
   assert.equal(turns, 4);
   await reconciler.stop();
   await reconciler.stop();
-  signals.notify("jobs");
+  signals.notify("due");
   await settled();
   assert.equal(turns, 4);
 });

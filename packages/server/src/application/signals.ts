@@ -1,7 +1,10 @@
 import type { Clock, CommitListener, EventRecord, StopSignal } from "@hodei/domain";
 
-/** What can be waited for. A topic says "look again", never what happened. */
-export type Topic = "jobs" | "workers" | "events" | `job:${string}` | `log:${string}`;
+/**
+ * What can be waited for. A topic says "look again", never what happened. `due`: a job may be placed, because it waits or
+ * another has made room. `held`: a session may have something to carry about a job that its worker has.
+ */
+export type Topic = "due" | "held" | "workers" | "events" | `job:${string}` | `log:${string}`;
 
 /** Waits for topics. A notification that came since the last wait ended is not missed. */
 export interface Wakeup {
@@ -35,10 +38,12 @@ export class Signals {
   readonly onCommit: CommitListener = (events: readonly EventRecord[]) => {
     if (events.length === 0) return;
     const topics = new Set<Topic>(["events"]);
-    for (const { subjectType, subjectId } of events) {
+    for (const { subjectType, subjectId, type } of events) {
       if (subjectType === "worker") topics.add("workers");
       if (subjectType !== "job") continue;
-      topics.add("jobs").add(`job:${subjectId}`);
+      topics.add(`job:${subjectId}`);
+      const loops = loopsTopic(type);
+      if (loops !== undefined) topics.add(loops);
     }
     for (const topic of topics) this.notify(topic);
   };
@@ -55,7 +60,8 @@ export class Signals {
       wait: async (timeoutMs, stop) => {
         if (!pending && !stop?.aborted) {
           const timer = new AbortController();
-          wake = () => timer.abort();
+          // A reason of its own: the default one is an error, whose stack costs more than all else here.
+          wake = () => timer.abort("woken");
           stop?.addEventListener("abort", wake, { once: true });
           await this.#clock.sleep(timeoutMs, timer.signal);
           stop?.removeEventListener("abort", wake);
@@ -78,5 +84,18 @@ export class Signals {
     const listeners = this.#listeners.get(topic);
     listeners?.delete(listener);
     if (listeners?.size === 0) this.#listeners.delete(topic);
+  }
+}
+
+/** Which loops an event of a job concerns. An assignment is sent by who stored it; of others' the poll finds out. */
+function loopsTopic(type: string): "due" | "held" | undefined {
+  switch (type) {
+    case "job.assigned":
+    case "job.started":
+      return undefined;
+    case "job.cancel_requested":
+      return "held";
+    default:
+      return "due";
   }
 }

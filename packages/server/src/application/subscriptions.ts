@@ -29,7 +29,10 @@ export function wakeLoops({ signals }: Pick<Deps, "signals">): Subscription {
       "worker.terminated",
     ],
     handle: async (events) => {
-      if (events.some(({ subjectType }) => subjectType === "job")) signals.notify("jobs");
+      if (events.some(({ subjectType }) => subjectType === "job")) {
+        signals.notify("due");
+        signals.notify("held");
+      }
       if (events.some(({ subjectType }) => subjectType === "worker")) signals.notify("workers");
     },
   };

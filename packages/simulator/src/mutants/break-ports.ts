@@ -1,4 +1,11 @@
-import type { Database, Readers, Stores } from "@hodei/domain";
+import {
+  type Database,
+  type Job,
+  type JobChange,
+  PlatformError,
+  type Readers,
+  type Stores,
+} from "@hodei/domain";
 
 /** `port` with some of its methods replaced. */
 export function overriding<Port extends object>(port: Port, methods: Partial<Port>): Port {
@@ -11,11 +18,23 @@ export function overriding<Port extends object>(port: Port, methods: Partial<Por
   });
 }
 
-/** `database` whose transactions work on what `change` makes of their stores. */
+/** `database` whose transactions and changes work on what `change` makes of their stores. */
 export function withStores(database: Database, change: (stores: Stores) => Stores): Database {
   return overriding(database, {
     transact: (work) => database.transact((stores) => work(change(stores))),
+    changeJob: (jobChange) =>
+      database.transact((stores) => changeUnlessStale(change(stores), jobChange)),
   });
+}
+
+async function changeUnlessStale({ jobs }: Stores, change: JobChange): Promise<Job | undefined> {
+  try {
+    const [job] = await jobs.updateAll([change]);
+    return job;
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === "conflict") return undefined;
+    throw error;
+  }
 }
 
 /** `database` whose reads outside of transactions go through what `change` makes of its readers. */

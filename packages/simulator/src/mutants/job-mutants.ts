@@ -1,4 +1,4 @@
-import type { Job, JobId, Stores } from "@hodei/domain";
+import type { Job, JobChange, JobId, Stores } from "@hodei/domain";
 import type { Wiring } from "../world.ts";
 import { everyNth, overriding, withReaders, withStores } from "./break-ports.ts";
 import type { Mutant } from "./mutant.ts";
@@ -80,6 +80,10 @@ function dropCommits(wiring: Wiring): Wiring {
       }
       return results[0] as T;
     },
+    changeJob: async (change) => {
+      if (!drops()) return wiring.database.changeJob(change);
+      return { ...change.job, version: change.job.version + 1 };
+    },
   });
   return { ...wiring, database };
 }
@@ -97,8 +101,14 @@ function ignoreVersions(wiring: Wiring): Wiring {
         return job;
       },
       update: async (job, events) => {
-        const { version } = await stores.jobs.get(job.id);
-        return stores.jobs.update({ ...job, version }, events);
+        return stores.jobs.update(await atStoredVersion(stores, job), events);
+      },
+      updateAll: async (changes) => {
+        const unchecked: JobChange[] = [];
+        for (const change of changes) {
+          unchecked.push({ ...change, job: await atStoredVersion(stores, change.job) });
+        }
+        return stores.jobs.updateAll(unchecked);
       },
     });
     return { ...stores, jobs };
@@ -106,11 +116,19 @@ function ignoreVersions(wiring: Wiring): Wiring {
   return { ...wiring, database };
 }
 
+async function atStoredVersion({ jobs }: Stores, job: Job): Promise<Job> {
+  return { ...job, version: (await jobs.get(job.id)).version };
+}
+
 function loseEvents(wiring: Wiring): Wiring {
   const loses = everyNth(20);
   const database = withStores(wiring.database, (stores) => {
     const jobs = overriding(stores.jobs, {
       update: (job, events) => stores.jobs.update(job, loses() ? [] : events),
+      updateAll: (changes) =>
+        stores.jobs.updateAll(
+          changes.map((change) => (loses() ? { ...change, events: [] } : change)),
+        ),
     });
     return { ...stores, jobs };
   });
@@ -129,6 +147,8 @@ function forgetStarts(wiring: Wiring): Wiring {
   const database = withStores(wiring.database, (stores) => {
     const jobs = overriding(stores.jobs, {
       lock: async (id) => ({ ...(await stores.jobs.lock(id)), startedAttempts: 0 }),
+      lockAll: async (ids) =>
+        (await stores.jobs.lockAll(ids)).map((job) => ({ ...job, startedAttempts: 0 })),
     });
     return { ...stores, jobs };
   });
@@ -139,22 +159,17 @@ function forgetStarts(wiring: Wiring): Wiring {
 function reuseNumbers(wiring: Wiring): Wiring {
   const database = withStores(wiring.database, (stores) => {
     const jobs = overriding(stores.jobs, {
-      update: (job, events) => {
-        const isReturned = job.state === "pending" && job.attempt > 0;
-        return stores.jobs.update(isReturned ? { ...job, attempt: job.attempt - 1 } : job, events);
-      },
+      updateAll: (changes) =>
+        stores.jobs.updateAll(changes.map((change) => ({ ...change, job: countBack(change.job) }))),
     });
-    const attempts = overriding(stores.attempts, {
-      insert: async (attempt) => {
-        const taken = await stores.attempts.find(attempt.jobId, attempt.number);
-        await (taken === undefined
-          ? stores.attempts.insert(attempt)
-          : stores.attempts.update(attempt));
-      },
-    });
-    return { ...stores, jobs, attempts };
+    return { ...stores, jobs };
   });
   return { ...wiring, database };
+}
+
+function countBack(job: Job): Job {
+  const isReturned = job.state === "pending" && job.attempt > 0;
+  return isReturned ? { ...job, attempt: job.attempt - 1 } : job;
 }
 
 function forgetRequirements(wiring: Wiring): Wiring {

@@ -3,6 +3,7 @@ import { testAttempts } from "./database/attempts.ts";
 import { testConcurrentTransactions } from "./database/concurrent-transactions.ts";
 import { testEvents } from "./database/events.ts";
 import { testInsertJobs } from "./database/insert-jobs.ts";
+import { testJobChanges } from "./database/job-changes.ts";
 import { testJobQueries } from "./database/job-queries.ts";
 import { testJobs } from "./database/jobs.ts";
 import { type DatabaseFixture, type Open, Scene } from "./database/scene.ts";
@@ -17,6 +18,7 @@ export function databaseContract(name: string, create: Create): void {
   suite(`database contract: ${name}`, () => {
     testJobs(open);
     testJobQueries(open);
+    testJobChanges(open);
     testInsertJobs(open);
     testAttempts(open);
     testWorkers(open);

@@ -17,6 +17,7 @@ import {
 } from "./log-store/log-scene.ts";
 import { testPlaces } from "./log-store/places.ts";
 import { testWholeLog } from "./log-store/whole-log.ts";
+import { putAttempt } from "./put-attempt.ts";
 
 /** What every log store promises; `create` makes a fixture of its own for each test. */
 export function logStoreContract(name: string, create: () => Promise<LogStoreFixture>): void {
@@ -28,7 +29,7 @@ export function logStoreContract(name: string, create: () => Promise<LogStoreFix
       const parts = { jobId: ids.next() as JobId, leaseToken: ids.next() as LeaseToken };
       const assigned = anAttempt(parts);
       const running = applyAttemptEvent(assigned, { type: "started", at: after(1) });
-      await fixture.database.transact(({ attempts }) => attempts.insert(running));
+      await putAttempt(fixture.database, running);
       return running;
     };
     return { ...fixture, attempt };
@@ -144,7 +145,7 @@ function testFence(open: Open): void {
       processesLeft: 0,
       usage: null,
     });
-    await database.transact(({ attempts }) => attempts.update(over));
+    await putAttempt(database, over);
     assert.deepEqual(await logs.append([batchOf(ref, 4, ["out:late"])]), [refused]);
     assert.deepEqual((await readStreams(logs, ref)).both, "good");
   });
@@ -152,7 +153,7 @@ function testFence(open: Open): void {
   test("an attempt that has not started may append already", async (context) => {
     const { logs, database } = await open(context);
     const assigned = anAttempt();
-    await database.transact(({ attempts }) => attempts.insert(assigned));
+    await putAttempt(database, assigned);
     const batch = batchOf(refOf(assigned), 0, ["out:x"]);
     assert.deepEqual(await logs.append([batch]), [{ kind: "stored", durableOffset: 1 }]);
   });
@@ -169,8 +170,8 @@ function testFence(open: Open): void {
       processesLeft: 0,
       usage: null,
     });
-    const ended = database.transact(async ({ attempts }) => {
-      await attempts.update(over);
+    const ended = database.transact(async ({ jobs }) => {
+      await jobs.updateAll([{ job: await jobs.lock(ref.jobId), events: [], attempt: over }]);
       return logs.durableOffset(ref.jobId, ref.attempt);
     });
     const appended = logs.append([batchOf(ref, 0, ["out:x"])]);

@@ -1,11 +1,5 @@
-import {
-  type Attempt,
-  type AttemptReader,
-  type AttemptStore,
-  type JobId,
-  PlatformError,
-} from "@hodei/domain";
-import type { DraftTables, Tables } from "./tables.ts";
+import type { Attempt, AttemptReader, AttemptStore, JobId } from "@hodei/domain";
+import type { Tables } from "./tables.ts";
 
 export class MemoryAttemptReader implements AttemptReader {
   readonly #tables: Tables;
@@ -28,37 +22,17 @@ export class MemoryAttemptReader implements AttemptReader {
   }
 }
 
+/** Attempts within a transaction; they are written with their jobs. */
 export class MemoryAttemptStore extends MemoryAttemptReader implements AttemptStore {
-  readonly #draft: DraftTables;
-
-  constructor(draft: DraftTables) {
-    super(draft);
-    this.#draft = draft;
-  }
-
   lock(jobId: JobId, number: number): Promise<Attempt | undefined> {
     return this.find(jobId, number);
   }
+}
 
-  async insert(attempt: Attempt): Promise<void> {
-    this.#draft.ensureOpen();
-    if (this.#draft.attempts.get(keyOf(attempt)) !== undefined) {
-      throw new PlatformError("internal", "duplicate_key", `${nameOf(attempt)} is stored already`);
-    }
-    this.#draft.attempts.set(keyOf(attempt), attempt);
-  }
-
-  async update(attempt: Attempt): Promise<void> {
-    this.#draft.ensureOpen();
-    if (this.#draft.attempts.get(keyOf(attempt)) === undefined) {
-      throw new PlatformError("not_found", "attempt_not_found", `no ${nameOf(attempt)}`);
-    }
-    this.#draft.attempts.set(keyOf(attempt), attempt);
-  }
+export function storeAttempt({ attempts }: Tables, attempt: Attempt): void {
+  attempts.set(keyOf(attempt), attempt);
 }
 
 type AttemptKey = Pick<Attempt, "jobId" | "number">;
 
 const keyOf = ({ jobId, number }: AttemptKey): string => `${jobId}/${number}`;
-
-const nameOf = ({ jobId, number }: AttemptKey): string => `attempt ${number} of job ${jobId}`;

@@ -2,6 +2,8 @@ import {
   type CommitListener,
   type Database,
   type InsertedJob,
+  type Job,
+  type JobChange,
   type JoinToken,
   type JoinTokenStore,
   jobEventRecords,
@@ -49,6 +51,14 @@ export class MemoryDatabase implements Database {
 
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
     return this.#change(async (draft) => jobs.map((newJob) => insertJob(draft, newJob)));
+  }
+
+  changeJob(change: JobChange): Promise<Job | undefined> {
+    return this.#change(async (draft) => {
+      if (findJobRow(draft, change.job.id)?.job.version !== change.job.version) return undefined;
+      const [job] = await new MemoryJobStore(draft).updateAll([change]);
+      return job;
+    });
   }
 
   #change<T>(work: (draft: DraftTables) => Promise<T>): Promise<T> {

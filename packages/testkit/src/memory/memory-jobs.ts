@@ -4,6 +4,7 @@ import {
   type HeldAttempt,
   isTerminal,
   type Job,
+  type JobChange,
   type JobEvent,
   type JobFilter,
   type JobId,
@@ -17,6 +18,7 @@ import {
   queueDeadline,
   type WorkerId,
 } from "@hodei/domain";
+import { storeAttempt } from "./memory-attempts.ts";
 import { compareText, newestFirst } from "./pages.ts";
 import type { DraftTables, JobRow, Tables } from "./tables.ts";
 
@@ -37,6 +39,11 @@ export class MemoryJobReader implements JobReader {
 
   async getSpec(id: JobId): Promise<JobSpec> {
     return this.#getRow(id).spec;
+  }
+
+  async getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>> {
+    const rows = ids.flatMap((id) => findJobRow(this.#tables, id) ?? []);
+    return new Map(rows.map(({ job, spec }) => [job.id, spec]));
   }
 
   async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
@@ -136,6 +143,19 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
 
   lock(id: JobId): Promise<Job> {
     return this.get(id);
+  }
+
+  async lockAll(ids: readonly JobId[]): Promise<readonly Job[]> {
+    return ids.flatMap((id) => findJobRow(this.#draft, id)?.job ?? []);
+  }
+
+  async updateAll(changes: readonly JobChange[]): Promise<readonly Job[]> {
+    const jobs = [];
+    for (const { job, events, attempt } of changes) {
+      jobs.push(await this.update(job, events));
+      storeAttempt(this.#draft, attempt);
+    }
+    return jobs;
   }
 
   async update(job: Job, events: readonly JobEvent[]): Promise<Job> {

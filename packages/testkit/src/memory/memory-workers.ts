@@ -73,6 +73,10 @@ export class MemoryWorkerStore extends MemoryWorkerReader implements WorkerStore
     return this.get(id);
   }
 
+  async lockAll(ids: readonly WorkerId[]): Promise<readonly Worker[]> {
+    return ids.flatMap((id) => this.#draft.workers.get(id) ?? []);
+  }
+
   async insert(worker: Worker, causedBy: Cause): Promise<void> {
     this.#draft.ensureOpen();
     if (this.#draft.workers.get(worker.id) !== undefined) {

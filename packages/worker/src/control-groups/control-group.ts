@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Usage } from "@hodei/domain";
 import { errnoOf } from "../errno.ts";
@@ -18,6 +19,11 @@ export class ControlGroup {
   /** To be written by each process that joins. */
   get procsPaths(): readonly string[] {
     return this.#folders.map(({ path }) => join(path, PROCS));
+  }
+
+  /** Lets a process in that may not join by itself, which takes the kernel up to 15 ms. */
+  async add(pid: number): Promise<void> {
+    await Promise.all(this.procsPaths.map((path) => writeFile(path, `${pid}`)));
   }
 
   setLimits(limits: GroupLimits): void {

@@ -30,7 +30,7 @@ async function output(
   const socket = child.stdio[PRELUDE_FD] as Duplex;
   const [said] = await once(socket, "data");
   assert.equal(String(said), READY);
-  const become = { file, args: rest, cwd: "/tmp", env, stdinPath: undefined };
+  const become = { file, args: rest, cwd: "/tmp", env, stdinPath: undefined, openFiles: 1024 };
   socket.end(preludeInput(become, variables));
   assert.ok(child.stdout);
   return buffer(child.stdout);
@@ -130,7 +130,14 @@ for (const shell of SHELLS) {
     });
 
     test("starts nothing when it is not told all of it", async () => {
-      const command = { file: "echo", args: ["started"], cwd: "/", env: {}, stdinPath: undefined };
+      const command = {
+        file: "echo",
+        args: ["started"],
+        cwd: "/",
+        env: {},
+        stdinPath: undefined,
+        openFiles: 1024,
+      };
       const input = preludeInput(command, []);
       for (const length of [0, 10, input.length - 1]) {
         const child = spawn(shell[0] ?? "", [...shell.slice(1), ...preludeCommand([]).args], {

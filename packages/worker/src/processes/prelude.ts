@@ -45,6 +45,8 @@ export interface PreludeCommand extends AttemptCommand {
   readonly env: Readonly<Record<string, string>>;
   /** `undefined`: the standard input that the prelude was started with. */
   readonly stdinPath: string | undefined;
+  /** Files that may be open at once, unless the command asks for more. */
+  readonly openFiles: number;
 }
 
 /** The prelude as a command; `procsPaths` are of the control groups that it joins. */
@@ -63,6 +65,8 @@ export function preludeInput(command: PreludeCommand, secrets: readonly Variable
   const words = [...special.map(([name, value]) => `${name}=${value}`), command.file];
   const argv = [...(special.length > 0 ? ["/usr/bin/env"] : []), ...words, ...command.args];
   const lines = [
+    // Node.js gives its children as many as there may be at all, with which some programs are slow, or fail.
+    Buffer.from(`ulimit -Sn ${command.openFiles} 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"\n`),
     toLine("cd ", Buffer.from(command.cwd), " || exit 125"),
     ...(command.stdinPath === undefined ? [] : [toLine("exec <", Buffer.from(command.stdinPath))]),
     Buffer.from("unset OLDPWD SHLVL\n"),

@@ -5,6 +5,7 @@ import { Duplex } from "node:stream";
 import { invariant } from "@hodei/domain";
 import type { Logger } from "pino";
 import { AttemptFailure } from "../attempt-failure.ts";
+import type { AttemptUser } from "../attempt-user.ts";
 import type { ControlGroup } from "../control-groups/control-group.ts";
 import type { ControlGroups } from "../control-groups/control-groups.ts";
 import type { OutputPipes, PipePool } from "../pipe-pool.ts";
@@ -37,6 +38,8 @@ export interface ShellPoolDeps {
   readonly log: Pick<Logger, "warn">;
   readonly pipes: Pick<PipePool, "take">;
   readonly groups: Pick<ControlGroups, "create">;
+  /** Whom the shells run as; `undefined`: the worker's own user. */
+  readonly user: AttemptUser | undefined;
 }
 
 /**
@@ -117,12 +120,12 @@ export class ShellPool {
 type Starting = Promise<WaitingShell>;
 
 /** Resolves when it waits for its command. */
-async function startShell({ pipes, groups, log }: ShellPoolDeps): Promise<WaitingShell> {
+async function startShell({ pipes, groups, user, log }: ShellPoolDeps): Promise<WaitingShell> {
   const output = await pipes.take();
   let group: ControlGroup | undefined;
   try {
     group = groups.create();
-    return await forkShell(output, group);
+    return await forkShell(output, group, user);
   } catch (error) {
     closeSync(output.stdout.readFd);
     closeSync(output.stderr.readFd);
@@ -136,12 +139,15 @@ async function startShell({ pipes, groups, log }: ShellPoolDeps): Promise<Waitin
 async function forkShell(
   { stdout, stderr }: OutputPipes,
   group: ControlGroup | undefined,
+  user: AttemptUser | undefined,
 ): Promise<WaitingShell> {
-  const { file, args } = preludeCommand(group?.procsPaths ?? []);
+  // Another user's process may not write to our control groups.
+  const { file, args } = preludeCommand(user === undefined ? (group?.procsPaths ?? []) : []);
+  const owner = user === undefined ? {} : { uid: user.uid, gid: user.gid };
   let child: ChildProcess;
   try {
     const stdio = ["ignore", stdout.writeFd, stderr.writeFd, "pipe"] as const;
-    child = spawn(file, args, { cwd: "/", env: {}, stdio: [...stdio], detached: true });
+    child = spawn(file, args, { cwd: "/", env: {}, stdio: [...stdio], detached: true, ...owner });
   } finally {
     closeSync(stdout.writeFd);
     closeSync(stderr.writeFd);
@@ -156,6 +162,7 @@ async function forkShell(
   const socket = child.stdio[PRELUDE_FD];
   invariant(socket instanceof Duplex, "the prelude's descriptor was asked for as a pipe");
   await waitUntilReady(child, socket);
+  if (user !== undefined) await group?.add(child.pid);
   return {
     pid: child.pid,
     group,

@@ -1,7 +1,19 @@
 import { constants } from "node:fs";
-import { access, chmod, mkdtemp, readdir, readlink, rm, statfs, writeFile } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  chown,
+  mkdtemp,
+  readdir,
+  readlink,
+  rm,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { AttemptFailure } from "../attempt-failure.ts";
+import type { AttemptUser } from "../attempt-user.ts";
 import { errnoOf } from "../errno.ts";
 import { isStateDirectoryHeld, stateDirectoryId } from "../state-directory.ts";
 
@@ -19,9 +31,14 @@ export class MemoryFolders {
   /** Begins the names of all workers that can be told to run or not. */
   readonly #prefix: string;
   readonly #id: string;
+  readonly #user: AttemptUser | undefined;
 
-  private constructor(root: string | undefined, prefix: string, id: string) {
+  private constructor(
+    root: string | undefined,
+    { prefix, id, user }: { prefix: string; id: string; user: AttemptUser | undefined },
+  ) {
     this.#root = root;
+    this.#user = user;
     this.#prefix = prefix;
     this.#id = id;
   }
@@ -29,18 +46,23 @@ export class MemoryFolders {
   /**
    * Uses the first of `candidates` that is in memory, and removes what workers left there that were killed: an earlier
    * one on `stateDir`, which this process holds, and any that runs no more. A worker without such a place runs all jobs
-   * but those that ask for secrets as files.
+   * but those that ask for secrets as files. `user`: who may read the files, when not the worker's own.
    */
-  static async open(stateDir: string, candidates: readonly string[]): Promise<MemoryFolders> {
+  static async open(
+    stateDir: string,
+    candidates: readonly string[],
+    user?: AttemptUser,
+  ): Promise<MemoryFolders> {
     const root = await findMemory(candidates);
     const prefix = `hodei-secrets-${await namespaceId()}-`;
-    const folders = new MemoryFolders(root, prefix, await stateDirectoryId(stateDir));
+    const folders = new MemoryFolders(root, { prefix, id: await stateDirectoryId(stateDir), user });
     if (root !== undefined) await folders.#clear(root);
     return folders;
   }
 
   /**
-   * A new folder (mode 0700) with a file (mode 0400) for each secret; its path.
+   * A new folder (mode 0700) with a file (mode 0400) for each secret; its path. A folder for another user stays ours, so
+   * that he cannot put something else in its place, and only his group may look into it.
    * @throws AttemptFailure `secret_unavailable` if there is no place in memory, or none left
    */
   async create(
@@ -53,6 +75,7 @@ export class MemoryFolders {
       for (const { name, value } of secrets) {
         await writeFile(join(path, name), value, { mode: 0o400, flag: "wx" });
       }
+      if (this.#user !== undefined) await this.#share(path, this.#user);
       return path;
     } catch (cause) {
       if (path !== undefined) await this.remove(path);
@@ -64,6 +87,12 @@ export class MemoryFolders {
   async remove(path: string): Promise<void> {
     await chmod(path, 0o700).catch(() => {}); // If it is gone already, so much the better.
     await rm(path, { recursive: true, force: true });
+  }
+
+  async #share(path: string, { uid, gid }: AttemptUser): Promise<void> {
+    for (const name of await readdir(path)) await chown(join(path, name), uid, gid);
+    await chown(path, process.getuid?.() ?? 0, gid);
+    await chmod(path, 0o750);
   }
 
   async #clear(root: string): Promise<void> {

@@ -25,6 +25,11 @@ const GET_SPEC: Statement = {
   text: "select name, labels, policy, spec from job_spec where job_id = $1",
 };
 
+const GET_SPECS: Statement = {
+  name: "job_get_specs",
+  text: "select job_id, name, labels, policy, spec from job_spec where job_id = any($1::uuid[])",
+};
+
 const LIST_DUE: Statement = {
   name: "job_list_due",
   text: `
@@ -110,6 +115,11 @@ export class PostgresJobReader implements JobReader {
   async getSpec(id: JobId): Promise<JobSpec> {
     const [row] = await this.#sql.run<SpecColumns>(GET_SPEC, [id]);
     return row === undefined ? jobNotFound(id) : fromSpecColumns(row);
+  }
+
+  async getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>> {
+    const rows = await this.#sql.run<SpecColumns & { readonly job_id: string }>(GET_SPECS, [ids]);
+    return new Map(rows.map((row) => [row.job_id as JobId, fromSpecColumns(row)]));
   }
 
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {

@@ -1,5 +1,13 @@
-import { type Job, type JobEvent, type JobId, type JobStore, jobEventRecords } from "@hodei/domain";
+import {
+  type Job,
+  type JobChange,
+  type JobEvent,
+  type JobId,
+  type JobStore,
+  jobEventRecords,
+} from "@hodei/domain";
 import { insertEventsFrom, toEventsJson } from "./append-events.ts";
+import { changeJobs } from "./change-jobs.ts";
 import { jobNotFound, PostgresJobReader } from "./job-reader.ts";
 import {
   CHANGING_JOB_COLUMNS,
@@ -14,6 +22,11 @@ import { staleVersion } from "./stale-version.ts";
 const LOCK: Statement = {
   name: "job_lock",
   text: `${SELECT_JOB} where j.id = $1 for no key update of j`,
+};
+
+const LOCK_ALL: Statement = {
+  name: "job_lock_all",
+  text: `${SELECT_JOB} where j.id = any($1::uuid[]) order by j.id for no key update of j`,
 };
 
 const UPDATE: Statement = {
@@ -43,6 +56,10 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
     return row === undefined ? jobNotFound(id) : fromJobRow(row);
   }
 
+  async lockAll(ids: readonly JobId[]): Promise<readonly Job[]> {
+    return (await this.#transaction.run<StoredJobRow>(LOCK_ALL, [ids])).map(fromJobRow);
+  }
+
   async update(job: Job, events: readonly JobEvent[]): Promise<Job> {
     const stored: Job = { ...job, version: job.version + 1 };
     const records = jobEventRecords(stored, events);
@@ -57,5 +74,15 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
     if (updated.length === 0) throw staleVersion("job", job);
     this.#transaction.events.push(...records);
     return stored;
+  }
+
+  async updateAll(changes: readonly JobChange[]): Promise<readonly Job[]> {
+    const { jobs, events } = await changeJobs(this.#transaction, changes);
+    this.#transaction.events.push(...events);
+    return jobs.map((job, index) => {
+      const change = changes[index];
+      if (job === undefined && change !== undefined) throw staleVersion("job", change.job);
+      return job as Job;
+    });
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Attempt, applyAttemptEvent, outcomeOf } from "@hodei/domain";
-import { anAttempt, createTestDatabase, type TestDatabase } from "@hodei/testkit";
+import { anAttempt, createTestDatabase, putAttempt, type TestDatabase } from "@hodei/testkit";
 import { logPartitions } from "./log-partitions.ts";
 import { PostgresLogStore } from "./log-store.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
@@ -31,13 +31,13 @@ async function finish(running: Attempt, finishedAt: Date): Promise<void> {
   const outcome = outcomeOf("completed", "");
   const end = { outcome, logBytes: 4, processesLeft: 0, usage: null };
   const ended = applyAttemptEvent(running, { type: "succeeded", at: finishedAt, ...end });
-  await database.transact(({ attempts }) => attempts.update(ended));
+  await putAttempt(database, ended);
 }
 
 test("a day of logs goes when the last of its attempts has ended long enough ago", async () => {
   const assigned = anAttempt({ assignedAt: at("2026-03-01T23:00") });
   const running = applyAttemptEvent(assigned, { type: "started", at: at("2026-03-01T23:01") });
-  await database.transact(({ attempts }) => attempts.insert(running));
+  await putAttempt(database, running);
   const { jobId, number: attempt, leaseToken } = running;
   const ref = { jobId, attempt, leaseToken };
   const segment = {

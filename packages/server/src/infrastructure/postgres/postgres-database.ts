@@ -3,15 +3,18 @@ import {
   type Component,
   type Database,
   type InsertedJob,
+  type Job,
+  type JobChange,
   type NewJob,
   PlatformError,
   type Readers,
   type Stores,
 } from "@hodei/domain";
 import type { Pool } from "pg";
-import { PostgresAttemptReader, PostgresAttemptStore } from "./attempt-store.ts";
+import { PostgresAttemptReader, PostgresAttemptStore } from "./attempt-reader.ts";
 import { createPool, type PostgresAddress } from "./connection.ts";
 import { PostgresEventReader } from "./event-reader.ts";
+import { JobChanger } from "./job-changer.ts";
 import { JobInserter } from "./job-inserter.ts";
 import { PostgresJobReader } from "./job-reader.ts";
 import { PostgresJobStore } from "./job-store.ts";
@@ -40,12 +43,14 @@ export class PostgresDatabase implements Database, Component {
   readonly readers: Readers;
   readonly #pool: Pool;
   readonly #inserter: JobInserter;
+  readonly #changer: JobChanger;
   readonly #onCommit: CommitListener;
   #stopped: Promise<void> | undefined;
 
   constructor({ address, onCommit, connectionsMax }: PostgresDatabaseOptions) {
     this.#pool = createPool(address, connectionsMax ?? DEFAULT_CONNECTIONS_MAX);
     this.#inserter = new JobInserter({ pool: this.#pool, onCommit });
+    this.#changer = new JobChanger({ pool: this.#pool, onCommit });
     this.#onCommit = onCommit;
     const sql = poolSql(this.#pool);
     this.readers = {
@@ -73,7 +78,9 @@ export class PostgresDatabase implements Database, Component {
 
   /** Resolves when what was under way has ended. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#inserter.idle().then(() => this.#pool.end());
+    this.#stopped ??= Promise.all([this.#inserter.idle(), this.#changer.idle()]).then(() =>
+      this.#pool.end(),
+    );
     return this.#stopped;
   }
 
@@ -87,6 +94,10 @@ export class PostgresDatabase implements Database, Component {
 
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
     return this.#inserter.insert(jobs);
+  }
+
+  changeJob(change: JobChange): Promise<Job | undefined> {
+    return this.#changer.change(change);
   }
 }
 

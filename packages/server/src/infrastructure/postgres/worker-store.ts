@@ -50,6 +50,11 @@ const LOCK: Statement = {
   text: `${SELECT_WORKER} where id = $1 for no key update`,
 };
 
+const LOCK_ALL: Statement = {
+  name: "worker_lock_all",
+  text: `${SELECT_WORKER} where id = any($1::uuid[]) order by id for no key update`,
+};
+
 const LIST: Statement = {
   name: "worker_list",
   text: `
@@ -147,6 +152,10 @@ export class PostgresWorkerStore extends PostgresWorkerReader implements WorkerS
   async lock(id: WorkerId): Promise<Worker> {
     const [row] = await this.#transaction.run<WorkerRow>(LOCK, [id]);
     return row === undefined ? workerNotFound(id) : fromRow(row);
+  }
+
+  async lockAll(ids: readonly WorkerId[]): Promise<readonly Worker[]> {
+    return (await this.#transaction.run<WorkerRow>(LOCK_ALL, [ids])).map(fromRow);
   }
 
   async insert(worker: Worker, causedBy: Cause): Promise<void> {

@@ -83,16 +83,16 @@ export class Scene {
   ): Promise<Job> {
     const { id } = await this.pendingJob(parts);
     const token = this.ids.next() as LeaseToken;
-    return this.database.transact(async ({ jobs, attempts }) => {
+    return this.database.transact(async ({ jobs }) => {
       const job = await jobs.lock(id);
       const event: JobEvent = {
         type: "assigned",
         at: after(1),
         lease: { token, workerId, acknowledgeBy },
       };
-      const attempt = { jobId: id, number: job.attempt + 1, workerId, leaseToken: token };
-      await attempts.insert(anAttempt(attempt));
-      return jobs.update(applyJobEvents(job, [event]), [event]);
+      const facts = { jobId: id, number: job.attempt + 1, workerId, leaseToken: token };
+      const change = { job: applyJobEvents(job, [event]), events: [event] };
+      return only(await jobs.updateAll([{ ...change, attempt: anAttempt(facts) }]));
     });
   }
 
@@ -101,12 +101,14 @@ export class Scene {
     parts: NewJobParts = {},
   ): Promise<Job> {
     const assigned = await this.assignedJob(lease, parts);
-    await this.database.transact(async ({ attempts }) => {
+    return this.database.transact(async ({ jobs, attempts }) => {
       const attempt = await attempts.find(assigned.id, assigned.attempt);
       invariant(attempt !== undefined, "an assigned job has an attempt");
-      await attempts.update(applyAttemptEvent(attempt, { type: "started", at: after(2) }));
+      const event = { type: "started", at: after(2) } as const;
+      const change = { job: applyJobEvents(assigned, [event]), events: [event] };
+      const started = { ...change, attempt: applyAttemptEvent(attempt, event) };
+      return only(await jobs.updateAll([started]));
     });
-    return this.change(assigned, { type: "started", at: after(2) });
   }
 
   async succeededJob(parts: NewJobParts = {}): Promise<Job> {
@@ -127,6 +129,12 @@ export class Scene {
     await this.database.transact(({ workers }) => workers.insert(worker, "request/1"));
     return worker;
   }
+}
+
+function only(jobs: readonly Job[]): Job {
+  const [job] = jobs;
+  invariant(job !== undefined && jobs.length === 1, "one change in, one job out");
+  return job;
 }
 
 export function withoutCursor({ cursor, ...record }: StoredEvent) {

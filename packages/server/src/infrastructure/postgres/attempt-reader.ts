@@ -1,19 +1,18 @@
-import {
-  type Attempt,
-  type AttemptReader,
-  type AttemptState,
-  type AttemptStore,
-  type JobId,
-  type LeaseToken,
-  PlatformError,
-  type TenantId,
-  type WorkerId,
+import type {
+  Attempt,
+  AttemptReader,
+  AttemptState,
+  AttemptStore,
+  JobId,
+  LeaseToken,
+  TenantId,
+  WorkerId,
 } from "@hodei/domain";
 import { fromOutcomeColumns, type OutcomeColumns, toOutcomeColumns } from "./outcome-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
 import { fromUsageColumns, toUsageColumns, type UsageColumns } from "./usage-columns.ts";
 
-interface AttemptRow extends OutcomeColumns, UsageColumns {
+export interface AttemptRow extends OutcomeColumns, UsageColumns {
   readonly job_id: string;
   readonly number: number;
   readonly tenant_id: string;
@@ -27,37 +26,25 @@ interface AttemptRow extends OutcomeColumns, UsageColumns {
   readonly processes_left: number;
 }
 
+/** Column types of table `attempt`; also the order of its columns in every statement. */
 // biome-ignore format: reads better in groups
-const COLUMNS = [
-  "job_id", "number", "tenant_id", "worker_id", "lease_token", "state", "assigned_at", "started_at", "finished_at",
-  "outcome_reason", "outcome_exit_code", "outcome_signal", "outcome_message", "log_bytes", "processes_left",
-  "cpu_ms", "peak_memory_bytes", "read_bytes", "written_bytes",
-] as const satisfies readonly (keyof AttemptRow)[];
+export const ATTEMPT_COLUMN_TYPES = {
+  job_id: "uuid", number: "integer", tenant_id: "text", worker_id: "uuid", lease_token: "uuid", state: "text",
+  assigned_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
+  outcome_reason: "text", outcome_exit_code: "integer", outcome_signal: "text", outcome_message: "text",
+  log_bytes: "bigint", processes_left: "integer",
+  cpu_ms: "bigint", peak_memory_bytes: "bigint", read_bytes: "bigint", written_bytes: "bigint",
+} as const satisfies Readonly<Record<keyof AttemptRow, string>>;
 
-const [, , ...CHANGING_COLUMNS] = COLUMNS;
+export const ATTEMPT_COLUMNS = Object.keys(ATTEMPT_COLUMN_TYPES) as (keyof AttemptRow)[];
 
-const SELECT_ATTEMPT = `select ${COLUMNS.join(", ")} from attempt where job_id = $1`;
+const SELECT_ATTEMPT = `select ${ATTEMPT_COLUMNS.join(", ")} from attempt where job_id = $1`;
 
 const FIND: Statement = { name: "attempt_find", text: `${SELECT_ATTEMPT} and number = $2` };
 
 const LOCK: Statement = { name: "attempt_lock", text: `${FIND.text} for no key update` };
 
 const LIST: Statement = { name: "attempt_list", text: `${SELECT_ATTEMPT} order by number` };
-
-const INSERT: Statement = {
-  name: "attempt_insert",
-  text: `
-    insert into attempt (${COLUMNS.join(", ")})
-    values (${COLUMNS.map((_, index) => `$${index + 1}`).join(", ")})`,
-};
-
-const UPDATE: Statement = {
-  name: "attempt_update",
-  text: `
-    update attempt set ${CHANGING_COLUMNS.map((column, index) => `${column} = $${index + 3}`).join(", ")}
-    where job_id = $1 and number = $2
-    returning number`,
-};
 
 export class PostgresAttemptReader implements AttemptReader {
   readonly #sql: Sql;
@@ -76,6 +63,7 @@ export class PostgresAttemptReader implements AttemptReader {
   }
 }
 
+/** Attempts within a transaction; they are written with their jobs, by `changeJobs`. */
 export class PostgresAttemptStore extends PostgresAttemptReader implements AttemptStore {
   readonly #sql: Sql;
 
@@ -88,25 +76,11 @@ export class PostgresAttemptStore extends PostgresAttemptReader implements Attem
     const [row] = await this.#sql.run<AttemptRow>(LOCK, [jobId, number]);
     return row && fromRow(row);
   }
-
-  async insert(attempt: Attempt): Promise<void> {
-    await this.#sql.run(INSERT, toValues(attempt));
-  }
-
-  async update(attempt: Attempt): Promise<void> {
-    const updated = await this.#sql.run(UPDATE, toValues(attempt));
-    if (updated.length > 0) return;
-    throw new PlatformError(
-      "not_found",
-      "attempt_not_found",
-      `no attempt ${attempt.number} of job ${attempt.jobId}`,
-    );
-  }
 }
 
-/** In the order of `COLUMNS`. */
-function toValues(attempt: Attempt): unknown[] {
-  const row: AttemptRow = {
+/** A row of table `attempt`, for `json_to_recordset`. */
+export function toAttemptRow(attempt: Attempt): AttemptRow {
+  return {
     job_id: attempt.jobId,
     number: attempt.number,
     tenant_id: attempt.tenantId,
@@ -121,7 +95,6 @@ function toValues(attempt: Attempt): unknown[] {
     processes_left: attempt.processesLeft,
     ...toUsageColumns(attempt.usage),
   };
-  return COLUMNS.map((column) => row[column]);
 }
 
 function fromRow(row: AttemptRow): Attempt {
