@@ -2,9 +2,14 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { WorkerService } from "@hodei/proto/hodei/v1/worker_service";
 
+/** When to ask a peer that says nothing, and how long to wait for its answer. */
+export interface Pings {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
 /** A half-open connection is found within the sum of the two. */
-const PING_INTERVAL_MS = 5_000;
-const PING_TIMEOUT_MS = 5_000;
+const PINGS: Pings = { intervalMs: 5_000, timeoutMs: 5_000 };
 /** Largest message from the server; an assignment carries a spec of at most 1 MiB. A larger one ends the session. */
 const READ_MAX_BYTES = 4 * 1024 * 1024;
 
@@ -23,10 +28,14 @@ export interface Connection {
 }
 
 /** Speaks gRPC with verified TLS: the server's certificate must lead to `rootPem` and name the host of `serverUrl`. */
-export function openConnection(serverUrl: string, tls: TlsMaterial): Connection {
-  const http2 = new Http2SessionManager(
+export function openConnection(
+  serverUrl: string,
+  tls: TlsMaterial,
+  { intervalMs, timeoutMs }: Pings = PINGS,
+): Connection {
+  const http2 = new HearingSessionManager(
     serverUrl,
-    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
+    { pingIntervalMs: intervalMs, pingTimeoutMs: timeoutMs },
     { ca: tls.rootPem, key: tls.keyPem, cert: tls.certificateChainPem, minVersion: "TLSv1.3" },
   );
   const transport = createGrpcTransport({
@@ -38,6 +47,24 @@ export function openConnection(serverUrl: string, tls: TlsMaterial): Connection 
     client: createClient(WorkerService, transport),
     close: () => http2.abort(),
   };
+}
+
+/**
+ * Hears of errors of its HTTP/2 sessions to their ends. `abort` takes the listeners of the base class away, and a session
+ * that is ending by an error at that moment would tell it to nobody, which ends the process. Its calls have that error.
+ */
+class HearingSessionManager extends Http2SessionManager {
+  readonly #heard = new WeakSet<object>();
+
+  override async request(...args: Parameters<Http2SessionManager["request"]>) {
+    const stream = await super.request(...args);
+    const { session } = stream;
+    if (session !== undefined && !this.#heard.has(session)) {
+      this.#heard.add(session);
+      session.on("error", () => {});
+    }
+    return stream;
+  }
 }
 
 /**
