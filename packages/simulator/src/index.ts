@@ -1,5 +1,6 @@
 export type { Fault, FaultKind } from "./faults.ts";
 export type { Violation } from "./finished-run.ts";
+export { RandomStream } from "./random.ts";
 export {
   runSimulation,
   type SimulationOptions,

@@ -33,7 +33,7 @@ export function openConnection(
   tls: TlsMaterial,
   { intervalMs, timeoutMs }: Pings = PINGS,
 ): Connection {
-  const http2 = new HearingSessionManager(
+  const http2 = new HearingSessions(
     serverUrl,
     { pingIntervalMs: intervalMs, pingTimeoutMs: timeoutMs },
     { ca: tls.rootPem, key: tls.keyPem, cert: tls.certificateChainPem, minVersion: "TLSv1.3" },
@@ -53,7 +53,7 @@ export function openConnection(
  * Hears of errors of its HTTP/2 sessions to their ends. `abort` takes the listeners of the base class away, and a session
  * that is ending by an error at that moment would tell it to nobody, which ends the process. Its calls have that error.
  */
-class HearingSessionManager extends Http2SessionManager {
+class HearingSessions extends Http2SessionManager {
   readonly #heard = new WeakSet<object>();
 
   override async request(...args: Parameters<Http2SessionManager["request"]>) {

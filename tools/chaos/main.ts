@@ -1,0 +1,47 @@
+// `npm run chaos`: real processes under faults that a seed decides, and a judge over what is left. `docs/chaos.md` says more.
+
+import { constants } from "node:os";
+import { parseOptions, USAGE } from "./options.ts";
+import { makeWorkerPlan } from "./plan/worker-plan.ts";
+import { describePlan, runChaos } from "./run-chaos.ts";
+import { createWorkerScene } from "./scene/worker-scene.ts";
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: string[]): Promise<number> {
+  const options = parseOptions(args, Math.random);
+  if (typeof options === "string") {
+    console.error(`${options}\n${USAGE}`);
+    return 2;
+  }
+  const { mode, seed, durationMs, isPlanOnly, isKept } = options;
+  const plan = makeWorkerPlan({ seed, durationMs });
+  if (isPlanOnly) {
+    console.log(describePlan(plan));
+    return 0;
+  }
+  console.log(
+    `chaos ${mode}, seed ${seed}: ${plan.jobs.length} jobs and ${plan.faults.length} faults in ${durationMs / 60_000} minutes`,
+  );
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => stop.abort(name));
+  try {
+    const isGood = await runChaos({
+      plan,
+      createScene: createWorkerScene,
+      isKept,
+      signal: stop.signal,
+      say: console.log,
+    });
+    if (!isGood)
+      console.log(
+        `again: npm run chaos -- ${mode} --minutes ${durationMs / 60_000} --seed ${seed}`,
+      );
+    return isGood ? 0 : 1;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    console.error("chaos: stopped; everything it started has ended");
+    return 128 + constants.signals[stop.signal.reason as NodeJS.Signals];
+  }
+}

@@ -1,0 +1,22 @@
+import type { RandomStream } from "@hodei/simulator";
+import type { SecretValue } from "../program/encodings.ts";
+
+const LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+
+/** Secrets of every difficult shape, different in every run, so that the marks of one run are not those of another. */
+export function drawSecrets(random: RandomStream): readonly SecretValue[] {
+  const word = (length: number): string =>
+    Array.from({ length }, () => LETTERS[random.integer(0, LETTERS.length - 1)]).join("");
+  const prefix = word(9);
+  const pair = word(2);
+  return [
+    { name: "TOKEN", value: word(40) },
+    { name: "REGEX", value: `${word(4)}.*+?^$(){}|[]\\${word(4)}` },
+    { name: "QUOTES", value: `${word(5)}'"\`$HOME ${word(6)}` },
+    { name: "PREFIX", value: prefix },
+    { name: "LONGER", value: `${prefix}${word(8)}` },
+    { name: "UNICODE", value: `${word(4)}-ñandú-火山-${word(5)}` },
+    { name: "OVERLAP", value: `${pair}${pair}${pair}${word(1)}${pair}${pair}` },
+    { name: "LINES", value: `${word(24)}\n${word(24)}\n${word(16)}` },
+  ];
+}

@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient, type HodeiClient } from "@hodei/sdk";
+import type { Target } from "../proxy/link.ts";
+import { Program } from "./program.ts";
+
+export interface ServerOptions {
+  readonly name: string;
+  /** Folder of the run. */
+  readonly folder: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Includes the wait for a database that is away. */
+const READY_LIMIT_MS = 90_000;
+
+/** A server replica. Its ports stay the same over restarts. */
+export class ServerProgram {
+  readonly program: Program;
+  readonly dataDir: string;
+  #publicUrl = "";
+  #workerPort = 0;
+
+  constructor({ name, folder, args, env = {} }: ServerOptions) {
+    this.dataDir = join(folder, name);
+    const flags = ["--data-dir", this.dataDir, "--public-port", "0", "--worker-port", "0"];
+    const logFile = join(folder, "logs", `${name}.log`);
+    this.program = new Program({ name, logFile, args: ["server", ...flags, ...args], env });
+  }
+
+  get name(): string {
+    return this.program.name;
+  }
+
+  /** Resolves when it answers. */
+  async start(): Promise<void> {
+    await this.program.start();
+    const { publicUrl, workerUrl } = await this.program.untilLogged("server_ready", READY_LIMIT_MS);
+    this.#publicUrl = String(publicUrl);
+    this.#workerPort = Number(new URL(String(workerUrl)).port);
+  }
+
+  /** Where its workers find it; `undefined` before its first start. */
+  get workerTarget(): Target | undefined {
+    return this.#workerPort === 0 ? undefined : { host: "127.0.0.1", port: this.#workerPort };
+  }
+
+  /** With a connection of its own, to be closed by the caller. */
+  async connect(timeoutMs: number): Promise<HodeiClient> {
+    const token = (await readFile(join(this.dataDir, "api-token"), "utf8")).trim();
+    return createClient({ endpoint: this.#publicUrl, token, timeoutMs });
+  }
+}
