@@ -29,6 +29,9 @@ export interface PlanOptions {
 /** Shorter runs have smaller floods, so that they are not spent on reading them again. */
 const FULL_VOLUME_AFTER_MS = 120_000;
 
+/** Share of the interval of bursts that passes before the first one. */
+const FIRST_BURST_AFTER = 0.1;
+
 /** The plan of a seed: the same for the same options, and for the same seed on any machine. */
 export function makePlan(options: PlanOptions): Plan {
   const { seed, durationMs, faults } = options;
@@ -73,9 +76,9 @@ function drawBursts(
 ): JobPlan[] {
   const { seed, durationMs, burstIntervalMs } = options;
   const jobs: JobPlan[] = [];
-  for (let burst = 0; (burst + 0.3) * burstIntervalMs < durationMs; burst += 1) {
+  for (let burst = 0; (burst + FIRST_BURST_AFTER) * burstIntervalMs < durationMs; burst += 1) {
     const name = `chaos-${seed}-burst-${burst}`;
-    const atMs = Math.round((burst + 0.3) * burstIntervalMs);
+    const atMs = Math.round((burst + FIRST_BURST_AFTER) * burstIntervalMs);
     jobs.push(...drawBurst(burst, name, { random: parent.split(name), atMs, ...facts }));
   }
   return jobs;
