@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import type { AttemptRef, LogBatch, LogStart } from "@hodei/domain";
-import { anAttempt, logStoreContract, startTestPostgres, type TestPostgres } from "@hodei/testkit";
+import {
+  anAttempt,
+  logStoreContract,
+  putAttempt,
+  startTestPostgres,
+  type TestPostgres,
+} from "@hodei/testkit";
 import { PostgresLogStore } from "./log-store.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
 
@@ -38,7 +44,7 @@ test("any line of five million empty ones is found at once", async (context) => 
   const { logs, database, close } = await open();
   context.after(close);
   const { jobId, number, leaseToken } = anAttempt();
-  await database.transact(({ attempts }) => attempts.insert(anAttempt()));
+  await putAttempt(database, anAttempt());
   const lineCount = 5_000_000;
   await logs.append(emptyLines({ jobId, attempt: number, leaseToken }, lineCount));
   const find = async (start: LogStart) => {
