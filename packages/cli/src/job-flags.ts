@@ -35,6 +35,7 @@ export interface JobFlags {
   readonly memory?: number;
   readonly keepBackground?: true;
   readonly privateHome?: true;
+  readonly sandbox?: true;
   readonly logLimit?: number;
   readonly logOverflow?: "drop" | "block";
   readonly interpreter?: string;
@@ -127,6 +128,10 @@ function withTermOptions(command: Command): Command {
       "leave processes alone that outlive the command; default: end them",
     )
     .option("--private-home", "HOME is a folder of the attempt, removed with it")
+    .option(
+      "--sandbox",
+      "read-only system, own /tmp, no other processes in sight; needs bubblewrap",
+    )
     .option("--log-limit <size>", "log of one attempt, at most; default: 1GiB", parsedBy(parseSize))
     .addOption(
       new Option(
@@ -189,7 +194,7 @@ export async function readJob(
     resources,
     logPolicy: logPolicyOf(flags),
     keepBackground: flags.keepBackground === true,
-    isolation: { privateHome: flags.privateHome === true },
+    isolation: { privateHome: flags.privateHome === true, sandbox: flags.sandbox === true },
     ...(retries === undefined ? {} : { retryPolicy: { maxAttempts: retries + 1 } }),
     ...(stdin === undefined ? {} : { stdin: await readInput(stdin, context, INPUT_MAX_BYTES) }),
   };

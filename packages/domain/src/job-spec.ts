@@ -80,10 +80,12 @@ export const DEFAULT_LOG_POLICY: LogPolicy = { maxBytes: 1024 * 1024 * 1024, ove
 export interface Isolation {
   /** `HOME` is a folder of the attempt, removed with it. */
   readonly privateHome: boolean;
+  /** It sees the system read only, and no processes but its own. `HOME` is its own. */
+  readonly sandbox: boolean;
 }
 
 /** For a spec that does not say. */
-export const DEFAULT_ISOLATION: Isolation = { privateHome: false };
+export const DEFAULT_ISOLATION: Isolation = { privateHome: false, sandbox: false };
 
 /** What to run and under which terms; immutable. Absent parts of a request have been given their defaults. */
 export interface JobSpec {

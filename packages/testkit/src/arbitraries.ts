@@ -155,7 +155,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
       overflow: fc.constantFrom("drop", "block"),
     }),
     keepBackground: fc.boolean(),
-    isolation: record({ privateHome: fc.boolean() }),
+    isolation: record({ privateHome: fc.boolean(), sandbox: fc.boolean() }),
   });
 
 function withoutReservedNames(env: Record<string, string>): Record<string, string> {

@@ -45,7 +45,8 @@ export async function fillDirectory(
     await mkdir(directory.path, { mode: 0o700 });
     await mkdir(directory.workPath, { mode: 0o700 });
     await mkdir(directory.tmpPath, { mode: 0o700 });
-    if (spec.isolation.privateHome) await mkdir(directory.homePath, { mode: 0o700 });
+    const { privateHome, sandbox } = spec.isolation;
+    if (privateHome || sandbox) await mkdir(directory.homePath, { mode: 0o700 });
     if (spec.work.kind === "script") {
       await writeFile(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
     }

@@ -36,7 +36,7 @@ suite("attempts as another user", needsRoot, () => {
       `cat; ./tool; stat -c '%U %a' . "$TMPDIR" "$HOME" "$0" deep/data; touch here "$TMPDIR/there" "$HOME/too"; echo err > /dev/stderr`,
       {
         stdin: Buffer.from("input\n"),
-        isolation: { privateHome: true },
+        isolation: { privateHome: true, sandbox: false },
         files: [
           { path: "tool", content: Buffer.from("#!/bin/sh\necho tool\n"), executable: true },
           { path: "deep/data", content: Buffer.from("x"), executable: false },

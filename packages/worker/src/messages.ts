@@ -166,7 +166,10 @@ export function fromProtoSpec(
     keepBackground: spec.keepBackground,
     cpuMillis: spec.resources?.cpuMillis || DEFAULT_CPU_MILLIS,
     memoryBytes: Number(spec.resources?.memoryBytes ?? 0n),
-    isolation: { privateHome: spec.isolation?.privateHome ?? false },
+    isolation: {
+      privateHome: spec.isolation?.privateHome ?? false,
+      sandbox: spec.isolation?.sandbox ?? false,
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type AttemptRef, type Outcome, outcomeOf } from "@hodei/domain";
 import type { Logger } from "pino";
 import { toCommand } from "./attempt-command.ts";
@@ -27,6 +27,7 @@ import { OutputReader } from "./output-reader.ts";
 import type { PreludeCommand } from "./processes/prelude.ts";
 import type { ProcessTable } from "./processes/process-table.ts";
 import { ProcessTree } from "./processes/process-tree.ts";
+import { SANDBOX_LABEL, type Sandbox, sandboxWords } from "./processes/sandbox.ts";
 import type { ProcessExit, ShellPool } from "./processes/shell-pool.ts";
 import { withRedaction } from "./redacted-attempt.ts";
 import { type Delivery, deliverSecrets, forgetSecrets } from "./secrets/deliver-secrets.ts";
@@ -45,6 +46,8 @@ export interface RunAttemptDeps {
   readonly shells: Pick<ShellPool, "take">;
   /** Limits that no spec asks for. */
   readonly limits: Pick<GroupLimits, "isCpuCapped" | "pidsMax"> & Pick<PreludeCommand, "openFiles">;
+  /** For attempts that want one. */
+  readonly sandbox: Sandbox;
   /** Whom attempts run as, in these shells; `undefined`: the worker's own user. */
   readonly user: AttemptUser | undefined;
   /** The worker's own environment, or that of `user`. */
@@ -143,7 +146,9 @@ class ProcessRun implements AttemptRun {
     await fillDirectory(directory, this.#spec, this.#deps.user);
     const cwd = await resolveWorkingDir(directory.workPath, workingDir);
     this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
-    const home = isolation.privateHome ? { HOME: directory.homePath } : {};
+    // In a sandbox everybody's home is read only.
+    const isHomeOwn = isolation.privateHome || isolation.sandbox;
+    const home = isHomeOwn ? { HOME: directory.homePath } : {};
     const wanted = { ...home, ...specEnv, ...this.#delivery?.variables };
     const env = attemptEnvironment(this.#deps.hostEnv, wanted, { ref: this.#ref, directory, cwd });
     const { openFiles, ...limits } = this.#deps.limits;
@@ -152,11 +157,25 @@ class ProcessRun implements AttemptRun {
       cwd,
       env,
       openFiles,
+      wrapper: isolation.sandbox ? this.#sandboxWords(directory, cwd) : [],
       stdinPath: stdin.length > 0 ? directory.stdinPath : undefined,
       script:
         work.kind === "script" && command.file === directory.scriptPath ? work.content : undefined,
       limits: { ...limits, cpuMillis, memoryBytes: memoryBytes || null },
     };
+  }
+
+  /** @throws AttemptFailure `spawn_failed` on a worker without one */
+  #sandboxWords(directory: AttemptDirectory, cwd: string): readonly string[] {
+    const { sandbox, attemptsPath } = this.#deps;
+    if (sandbox.kind === "missing") {
+      const message = `This worker has no sandbox: ${sandbox.why}. Install bubblewrap there, or constrain the job to workers with the label ${SANDBOX_LABEL}.`;
+      throw new AttemptFailure("spawn_failed", message);
+    }
+    const { path: attemptDir, tmpPath: tmpDir } = directory;
+    const secretsDir = this.#delivery?.directory;
+    const stateDir = dirname(attemptsPath);
+    return sandboxWords(sandbox.program, { stateDir, attemptDir, tmpDir, cwd, secretsDir });
   }
 
   /** From the start of the process to the end of everything. */

@@ -11,6 +11,7 @@ import { ControlGroups } from "./control-groups/control-groups.ts";
 import { Host } from "./host.ts";
 import { PipePool } from "./pipe-pool.ts";
 import { ProcessTable } from "./processes/process-table.ts";
+import { findSandbox, SANDBOX_LABEL, type Sandbox } from "./processes/sandbox.ts";
 import { ShellPool } from "./processes/shell-pool.ts";
 import { obtainIdentity } from "./register.ts";
 import { createStartAttempt } from "./run-attempt.ts";
@@ -41,7 +42,12 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   const user = await findAttemptUser(config);
   const directory = await holdStateDirectory(deps, config.stateDir, user);
-  const host = new Host(deps, config);
+  const sandbox = await findSandbox(deps.hostEnv.PATH, user);
+  const labels = {
+    ...config.labels,
+    ...(sandbox.kind === "usable" && { [SANDBOX_LABEL]: "bubblewrap" }),
+  };
+  const host = new Host(deps, { ...config, labels });
   const groups = await ControlGroups.open(deps);
   const pipes = new PipePool(join(config.stateDir, "pipes"), user);
   const shells = new ShellPool({ ...deps, pipes, groups, user });
@@ -58,7 +64,15 @@ export async function startWorker(
     const spool = openSpool(deps, config);
     const memory = await openMemory(deps, config, user);
     const onUnkillable = (): void => worker.drain();
-    const attempts = createTable(deps, config, { host, shells, spool, memory, user, onUnkillable });
+    const attempts = createTable(deps, config, {
+      host,
+      shells,
+      spool,
+      memory,
+      user,
+      sandbox,
+      onUnkillable,
+    });
     attempts.resume(await spool.findLeft());
     const sessions = new SessionLoop({
       ...deps,
@@ -101,6 +115,7 @@ interface TableParts {
   readonly spool: Spool;
   readonly memory: MemoryFolders;
   readonly user: AttemptUser | undefined;
+  readonly sandbox: Sandbox;
   readonly onUnkillable: () => void;
 }
 

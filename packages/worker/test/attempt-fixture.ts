@@ -11,6 +11,7 @@ import { systemClock } from "../src/clock.ts";
 import { ControlGroups } from "../src/control-groups/control-groups.ts";
 import { PipePool } from "../src/pipe-pool.ts";
 import { ProcessTable } from "../src/processes/process-table.ts";
+import { findSandbox, type Sandbox } from "../src/processes/sandbox.ts";
 import { ShellPool } from "../src/processes/shell-pool.ts";
 import { createStartAttempt } from "../src/run-attempt.ts";
 import { MemoryFolders } from "../src/secrets/memory-folders.ts";
@@ -32,7 +33,7 @@ export function specOf(
     cpuMillis: 1000,
     memoryBytes: 0,
     keepBackground: false,
-    isolation: { privateHome: false },
+    isolation: { privateHome: false, sandbox: false },
     logPolicy: { maxBytes: Number.POSITIVE_INFINITY, overflow: "drop" },
     ...parts,
   };
@@ -80,6 +81,14 @@ export interface FixtureOptions {
   readonly withoutGroups?: boolean;
   /** Whom attempts run as. */
   readonly runAs?: string;
+  /** Where bubblewrap is looked for. */
+  readonly sandbox?: string;
+}
+
+interface Surroundings {
+  readonly hostEnv: Environment;
+  readonly user: AttemptUser | undefined;
+  readonly sandbox: Sandbox;
 }
 
 /** Runs attempts as the worker does, in a folder of their own. */
@@ -94,18 +103,20 @@ export class AttemptFixture {
   readonly #shells: ShellPool;
   readonly #hostEnv: Environment;
   readonly #user: AttemptUser | undefined;
+  readonly #sandbox: Sandbox;
   readonly #memory: MemoryFolders;
   readonly #memoryRoot: string;
 
   private constructor(
     root: string,
-    { hostEnv, user }: { readonly hostEnv: Environment; readonly user: AttemptUser | undefined },
+    { hostEnv, user, sandbox }: Surroundings,
     memory: { readonly folders: MemoryFolders; readonly root: string },
     groups: { readonly all: ControlGroups; readonly used: Pick<ControlGroups, "create"> },
   ) {
     this.#groups = groups.all;
     this.#hostEnv = environmentOf(user, hostEnv);
     this.#user = user;
+    this.#sandbox = sandbox;
     this.#memory = memory.folders;
     this.#memoryRoot = memory.root;
     this.root = root;
@@ -117,9 +128,10 @@ export class AttemptFixture {
   /** `hostEnv`: the environment of the worker. */
   static async create(
     hostEnv: Environment,
-    { memory = "/dev/shm", withoutGroups = false, runAs }: FixtureOptions = {},
+    { memory = "/dev/shm", withoutGroups = false, runAs, sandbox: path }: FixtureOptions = {},
   ): Promise<AttemptFixture> {
     const user = await findAttemptUser({ runAs, allowRoot: true });
+    const sandbox = await findSandbox(path ?? hostEnv.PATH, user);
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
     // A folder of its own, where no worker that starts meanwhile tidies up.
     const memoryRoot = await mkdtemp(join(memory, "hodei-worker-test-"));
@@ -130,7 +142,7 @@ export class AttemptFixture {
     const all = await ControlGroups.open({ log: silent });
     const used = withoutGroups ? { create: () => undefined } : all;
     const parts = { folders, root: memoryRoot };
-    const fixture = new AttemptFixture(root, { hostEnv, user }, parts, { all, used });
+    const fixture = new AttemptFixture(root, { hostEnv, user, sandbox }, parts, { all, used });
     await mkdir(fixture.attemptsPath, { mode: 0o711 });
     await fixture.#pipes.start();
     fixture.#shells.start();
@@ -155,6 +167,7 @@ export class AttemptFixture {
       shells: this.#shells,
       limits: { isCpuCapped: false, pidsMax: 100, openFiles: 1024 },
       user: this.#user,
+      sandbox: this.#sandbox,
       memory: this.#memory,
       hostEnv: this.#hostEnv,
       processes: new ProcessTable(),

@@ -98,7 +98,14 @@ async function startWaiting(pool: ShellPool): Promise<number> {
   const shell = await pool.take();
   shell.become(
     preludeInput(
-      { ...COMMAND, cwd: "/", env: environment(), stdinPath: undefined, openFiles: 1024 },
+      {
+        ...COMMAND,
+        cwd: "/",
+        env: environment(),
+        stdinPath: undefined,
+        openFiles: 1024,
+        wrapper: [],
+      },
       [],
     ),
   );

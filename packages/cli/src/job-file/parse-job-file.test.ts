@@ -57,7 +57,7 @@ deadline: 2026-01-31T10:00:00+01:00
 budget: { currency: EUR, maxMicros: 1000 }
 retention: { logs: 2d, job: 30d }
 keepBackground: true
-isolation: { privateHome: true }
+isolation: { privateHome: true, sandbox: true }
 logPolicy: { maxBytes: 1MiB, overflow: block }
 `);
   assert.equal(idempotencyKey, "k");
@@ -81,6 +81,7 @@ logPolicy: { maxBytes: 1MiB, overflow: block }
   assert.equal(spec.budget?.maxMicros, 1000n);
   assert.equal(spec.keepBackground, true);
   assert.equal(spec.isolation?.privateHome, true);
+  assert.equal(spec.isolation?.sandbox, true);
   assert.equal(spec.logPolicy?.maxBytes, 1_048_576n);
   assert.ok(!("idempotencyKey" in spec) && !("script" in spec));
 });

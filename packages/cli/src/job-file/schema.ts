@@ -193,6 +193,13 @@ export const jobFileSchema = z
           .boolean()
           .meta({ description: "HOME is a folder of the attempt, removed with it." })
           .exactOptional(),
+        sandbox: z
+          .boolean()
+          .meta({
+            description:
+              "Read-only system, own /tmp and HOME, no other processes in sight. The worker needs bubblewrap.",
+          })
+          .exactOptional(),
       })
       .exactOptional(),
     logPolicy: z

@@ -30,7 +30,15 @@ async function output(
   const socket = child.stdio[PRELUDE_FD] as Duplex;
   const [said] = await once(socket, "data");
   assert.equal(String(said), READY);
-  const become = { file, args: rest, cwd: "/tmp", env, stdinPath: undefined, openFiles: 1024 };
+  const become = {
+    file,
+    args: rest,
+    cwd: "/tmp",
+    env,
+    stdinPath: undefined,
+    openFiles: 1024,
+    wrapper: [],
+  };
   socket.end(preludeInput(become, variables));
   assert.ok(child.stdout);
   return buffer(child.stdout);
@@ -137,6 +145,7 @@ for (const shell of SHELLS) {
         env: {},
         stdinPath: undefined,
         openFiles: 1024,
+        wrapper: [],
       };
       const input = preludeInput(command, []);
       for (const length of [0, 10, input.length - 1]) {

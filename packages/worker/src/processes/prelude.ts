@@ -47,6 +47,8 @@ export interface PreludeCommand extends AttemptCommand {
   readonly stdinPath: string | undefined;
   /** Files that may be open at once, unless the command asks for more. */
   readonly openFiles: number;
+  /** A command, with its arguments, that runs the command given to it as further ones. Empty: none. */
+  readonly wrapper: readonly string[];
 }
 
 /** The prelude as a command; `procsPaths` are of the control groups that it joins. */
@@ -62,7 +64,11 @@ export function preludeInput(command: PreludeCommand, secrets: readonly Variable
   const entries = Object.entries(command.env);
   const special = entries.filter(([name]) => SHELL_NAMES.test(name));
   const env = entries.filter(([name]) => !SHELL_NAMES.test(name));
-  const words = [...special.map(([name, value]) => `${name}=${value}`), command.file];
+  const words = [
+    ...special.map(([name, value]) => `${name}=${value}`),
+    ...command.wrapper,
+    command.file,
+  ];
   const argv = [...(special.length > 0 ? ["/usr/bin/env"] : []), ...words, ...command.args];
   const lines = [
     // Node.js gives its children as many as there may be at all, with which some programs are slow, or fail.

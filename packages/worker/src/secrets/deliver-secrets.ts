@@ -18,6 +18,8 @@ export interface Delivery {
   readonly variables: Readonly<Record<string, string>>;
   /** For the prelude of the command. The values are those of the secrets, not copies. */
   readonly secretVariables: readonly Variable[];
+  /** Of the files, if there are any. */
+  readonly directory: string | undefined;
   /** Takes the files away. */
   remove(): Promise<void>;
 }
@@ -34,12 +36,15 @@ export async function deliverSecrets(
   const received = secrets.map(requireValue);
   const files = received.filter(({ form }) => form === "file");
   const secretVariables = received.filter(({ form }) => form === "env").map(refuseNul);
-  if (files.length === 0) return { variables: {}, secretVariables, remove: async () => {} };
+  if (files.length === 0) {
+    return { variables: {}, secretVariables, directory: undefined, remove: async () => {} };
+  }
   const path = await folders.create(files);
   const paths = files.map(({ name }) => [secretFileVariable(name), join(path, name)]);
   return {
     variables: { HODEI_SECRETS_DIR: path, ...Object.fromEntries(paths) },
     secretVariables,
+    directory: path,
     remove: () => folders.remove(path),
   };
 }

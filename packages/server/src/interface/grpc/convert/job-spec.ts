@@ -130,7 +130,10 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
     keepBackground: spec.keepBackground,
-    isolation: { privateHome: spec.isolation?.privateHome ?? false },
+    isolation: {
+      privateHome: spec.isolation?.privateHome ?? false,
+      sandbox: spec.isolation?.sandbox ?? false,
+    },
   });
 }
 

@@ -18,7 +18,6 @@ export const UNSUPPORTED_FIELDS: readonly UnsupportedField[] = [
   { field: "deadline", isSet: ({ deadline }) => deadline !== undefined },
   { field: "budget", isSet: ({ budget }) => budget !== undefined },
   { field: "retention", isSet: ({ retention }) => retention !== undefined },
-  { field: "isolation.sandbox", isSet: ({ isolation }) => isolation?.sandbox ?? false },
 ];
 
 /**
