@@ -3,8 +3,8 @@
 // A target that is missed is said and fails nothing: other machines have other numbers.
 
 import { writeFile } from "node:fs/promises";
-import { constants } from "node:os";
 import { parseArgs } from "node:util";
+import { runInterruptible } from "./interruptible.ts";
 import { renderJson } from "./json.ts";
 import { describeMachine, renderMachine } from "./machine.ts";
 import { type Result, toResult } from "./result.ts";
@@ -36,18 +36,7 @@ async function main(): Promise<number> {
     console.log(ROWS.map(describeRow).join("\n\n"));
     return 0;
   }
-  const stop = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => stop.abort(name));
-  }
-  try {
-    await run(request, stop.signal);
-    return 0;
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    console.error("bench: stopped; everything it started has ended");
-    return 128 + constants.signals[stop.signal.reason as NodeJS.Signals];
-  }
+  return runInterruptible((signal) => run(request, signal));
 }
 
 async function run({ rows, settings, jsonFile }: Request, signal: AbortSignal): Promise<void> {

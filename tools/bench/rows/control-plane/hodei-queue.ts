@@ -1,10 +1,8 @@
 import type { Stack } from "../../stack.ts";
-import { joinWorkers } from "../../workers/join-workers.ts";
-import { SimulatedWorker } from "../../workers/simulated-worker.ts";
+import { openWorkers } from "../../workers/open-workers.ts";
 import { type OpenQueue, SCRIPT } from "./job-queue.ts";
 
 const WORKER_COUNT = 4;
-/** Of each worker: jobs of one core that it holds at once. */
 const SLOT_COUNT = 250;
 
 const spec = { work: { case: "script", value: { content: SCRIPT } } } as const;
@@ -14,22 +12,20 @@ export const hodeiQueue =
   (stack: Stack, signal: AbortSignal): OpenQueue =>
   async (onEnded) => {
     const client = stack.connect();
-    const { workerUrl } = stack;
-    const identities = await joinWorkers({ client, workerUrl, count: WORKER_COUNT, signal });
-    const capacity = { cpuMillis: SLOT_COUNT * 1_000 };
-    const workers = identities.map(
-      (identity) =>
-        new SimulatedWorker({ workerUrl, identity, capacity, onEnded: () => onEnded(1) }),
-    );
-    await Promise.all(workers.map(({ welcomed }) => welcomed));
+    const { over, close } = await openWorkers({
+      client,
+      workerUrl: stack.workerUrl,
+      count: WORKER_COUNT,
+      slotCount: SLOT_COUNT,
+      onEnded: () => onEnded(1),
+      signal,
+    });
     return {
+      over,
+      close,
       async submit(count) {
         const jobs = Array.from({ length: count }, () => ({ spec }));
         await client.jobs.createJobs({ jobs });
-      },
-      over: Promise.race(workers.map(({ done }) => done)),
-      async close() {
-        await Promise.all(workers.map((worker) => worker.close()));
       },
     };
   };
