@@ -135,6 +135,34 @@ test("workers of a dead server get their time from when somebody is there to con
   assert.equal((await deps.database.readers.workers.get(workerId)).state, "terminated");
 });
 
+test("a worker that is gone soon after the start of its server is lost as at any other time", async () => {
+  const deps = testDeps();
+  await deps.clock.advance(1_000);
+  const started = { ...deps, startedAt: deps.clock.now() };
+  await deps.clock.advance(1_000);
+  const { peer, workerId } = await connectedWorker(started);
+  const { job } = await running(started, peer, { retryPolicy: RETRY_TWICE });
+  await peer.session.close("cut");
+  await reapAfter(started, reconnectGraceMs);
+  assert.equal((await find(deps, job)).state, "running");
+  await reapAfter(started, 1);
+  assert.equal((await find(deps, job)).state, "pending");
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "lost");
+});
+
+test("a worker that was cut off before its server started gets time from the start", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer);
+  await peer.session.close("cut");
+  await deps.clock.advance(reconnectGraceMs);
+  const restarted = { ...deps, startedAt: deps.clock.now() };
+  await reapAfter(restarted, orphanGraceMs);
+  assert.equal((await find(deps, job)).state, "running");
+  await reapAfter(restarted, 1);
+  assert.equal((await find(deps, job)).state, "failed");
+});
+
 test("a worker that registered and never opened a session is terminated", async () => {
   const deps = testDeps();
   const workerId = await registeredWorker(deps);

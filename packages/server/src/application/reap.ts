@@ -93,9 +93,8 @@ function reapEvent(
     const connectBy = new Date(at.getTime() + settings.orphanGraceMs);
     return { type: "disconnected", at, connectBy, message: "its server died" };
   }
-  // Time without any server does not count: after a start everybody gets time to come back.
-  const reachableSince = startedAt.getTime() + settings.orphanGraceMs;
-  const overdueMs = at.getTime() - Math.max(worker.connectBy.getTime(), reachableSince);
+  const overdueMs =
+    at.getTime() - dueAtMs(worker, { settings, startedAt, connectBy: worker.connectBy });
   if (overdueMs <= 0) return undefined;
   if (worker.connectedAt === null) {
     return { type: "terminated", at, message: "it never opened a session" };
@@ -108,6 +107,24 @@ function reapEvent(
   return overdueMs > retentionMs
     ? { type: "terminated", at, message: "it was lost and did not come back" }
     : undefined;
+}
+
+/**
+ * When the worker's time to connect runs out. Time without any server does not count: who may have been cut off before
+ * this one started gets as much time from then as workers of a server that died.
+ */
+function dueAtMs(
+  { createdAt, connectedAt }: Worker,
+  {
+    settings,
+    startedAt,
+    connectBy,
+  }: Pick<ReapDeps, "settings" | "startedAt"> & { readonly connectBy: Date },
+): number {
+  const beganAtMs =
+    connectedAt === null ? createdAt.getTime() : connectBy.getTime() - settings.reconnectGraceMs;
+  if (beganAtMs > startedAt.getTime()) return connectBy.getTime();
+  return Math.max(connectBy.getTime(), startedAt.getTime() + settings.orphanGraceMs);
 }
 
 async function apply(deps: ReapDeps, { id, version }: Worker, event: ReapEvent): Promise<void> {
