@@ -5,6 +5,7 @@ import { idleSessions } from "./rows/idle-sessions.ts";
 import { launch } from "./rows/launch.ts";
 import { logs } from "./rows/logs.ts";
 import { placement } from "./rows/placement.ts";
+import { recovery } from "./rows/recovery.ts";
 import { redact } from "./rows/redact.ts";
 import { shortJobs } from "./rows/short-jobs.ts";
 import { submitStart } from "./rows/submit-start.ts";
@@ -22,4 +23,5 @@ export const ROWS: readonly Row[] = [
   controlPlane,
   worker,
   idleSessions,
+  recovery,
 ];

@@ -35,7 +35,8 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   });
   try {
     const ready = await waitForEvent(child, "server_ready", signal);
-    const token = await readFile(join(dataDir, "api-token"), "utf8");
+    const tokenFile = settings?.HODEI_SERVER_API_TOKEN_FILE ?? join(dataDir, "api-token");
+    const token = await readFile(tokenFile, "utf8");
     return {
       pid: child.pid ?? 0,
       publicUrl: String(ready.publicUrl),
