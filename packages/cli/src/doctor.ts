@@ -90,7 +90,9 @@ async function* examineServer(
   yield checkClock((await headers.promise).get("date"), context.now());
   const { findings, isUsable } = await checkDatabase(client);
   yield* findings;
-  if (isUsable) yield await checkWorkers(client, isLocal);
+  if (!isUsable) return;
+  yield await checkWorkers(client, isLocal);
+  yield await checkDeliveries(client);
 }
 
 function checkHealth(status: number, where: string): Finding {
@@ -144,6 +146,17 @@ function checkClock(serverDate: string | null, now: Date): Finding {
   if (apartMs < CLOCK_WARN_MS) return { check, level: "ok", message: "as the server's" };
   const message = `${formatDuration(apartMs)} apart from the server's`;
   return { check, level: "warn", message, next: "let both machines keep their time by NTP" };
+}
+
+async function checkDeliveries(client: Connection["client"]): Promise<Finding> {
+  const check = "deliveries";
+  const found = await orFinding(check, () => client.events.listDeadLetters({ pageSize: 1000 }));
+  if ("finding" in found) return found.finding;
+  const { deadLetters, nextPageToken } = found.value;
+  if (deadLetters.length === 0) return { check, level: "ok", message: "no dead letters" };
+  const count = `${nextPageToken === "" ? "" : "more than "}${deadLetters.length}`;
+  const next = "see why with: hodei events dead-letters list";
+  return { check, level: "warn", message: `${count} events could not be delivered`, next };
 }
 
 async function checkWorkers(client: Connection["client"], isLocal: boolean): Promise<Finding> {

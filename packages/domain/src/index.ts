@@ -188,10 +188,18 @@ export type {
   Replica,
   ReplicaStore,
   Stores,
-  SubscriptionStore,
   WorkerReader,
   WorkerStore,
 } from "./stores.ts";
+export {
+  afterFailure,
+  DELIVERY_TRIES_MAX,
+  type DeadLetterKey,
+  type SubscriptionReader,
+  type SubscriptionState,
+  type SubscriptionStore,
+  type UndeliveredEvent,
+} from "./subscription.ts";
 export {
   applyWorkerEvent,
   type Capacity,

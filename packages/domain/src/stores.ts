@@ -5,6 +5,7 @@ import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts"
 import type { Job, JobEvent, JobState } from "./job.ts";
 import type { JobSpec, Requirements } from "./job-spec.ts";
 import type { Candidate } from "./scheduler/plan.ts";
+import type { SubscriptionReader, SubscriptionStore } from "./subscription.ts";
 import type { Worker, WorkerEvent, WorkerState } from "./worker.ts";
 
 /** One page of a list; `nextToken` is `null` on the last. Tokens are opaque. */
@@ -188,16 +189,6 @@ export interface EventReader {
   latestCursor(): Promise<EventCursor>;
 }
 
-/** Cursors of named subscriptions. */
-export interface SubscriptionStore {
-  /**
-   * The stored cursor (`""` for a new name), held until the transaction ends; `undefined` while another transaction
-   * holds it.
-   */
-  lock(name: string): Promise<EventCursor | undefined>;
-  advance(name: string, cursor: EventCursor): Promise<void>;
-}
-
 /**
  * Who leads what, as the database knows it. Each leadership has a number, its epoch, higher than all before it: a leader
  * that was followed by another and does not know it yet cannot write any more.
@@ -231,6 +222,7 @@ export interface Readers {
   readonly workers: WorkerReader;
   readonly replicas: Pick<ReplicaStore, "list">;
   readonly events: EventReader;
+  readonly subscriptions: SubscriptionReader;
 }
 
 /** All durable state but logs. */

@@ -208,11 +208,33 @@ create table master_key_proof (
   wrapped bytea not null
 );
 
+-- One row per subscription, written every few seconds: small pages, so that each write is a HOT update.
 create table subscription (
   name text primary key,
   tenant_id text not null default 'default',
-  cursor text not null
+  -- Null until somebody delivers.
+  cursor text,
+  -- The replica that delivers, and until when nobody else does.
+  holder text,
+  held_until timestamptz
 ) with (fillfactor = 10);
+
+-- Events that a subscription could not deliver: waiting for another try, or given up (dead letters). Whole, as the outbox
+-- does not keep them for as long.
+create table undelivered_event (
+  subscription text not null,
+  cursor text not null,
+  tenant_id text not null,
+  event json not null,
+  failures integer not null,
+  error text not null,
+  next_try_at timestamptz not null,
+  dead_at timestamptz,
+  primary key (subscription, cursor)
+);
+
+create index undelivered_event_waiting on undelivered_event (subscription, cursor) where dead_at is null;
+create index undelivered_event_dead on undelivered_event (tenant_id, cursor, subscription) where dead_at is not null;
 
 -- Pieces of logs as workers sent them. Rows of one attempt touch, the first at byte 0. Where bytes are missing the row
 -- counts them, so its lengths may be beyond an integer.

@@ -42,3 +42,14 @@ test("what is given as an option wins over the environment", () => {
   const config = readServerConfig({ ...OPTIONS, publicPort: 3 }, environment);
   assert.deepEqual([config.publicPort, config.workerPort], [3, 2]);
 });
+
+test("a webhook goes to an http address without a user, and has a list of types", () => {
+  const url = { HODEI_SERVER_WEBHOOK_URL: "https://hooks.test/hodei" };
+  const types = { HODEI_SERVER_WEBHOOK_TYPES: "job.failed,job.succeeded" };
+  const config = readServerConfig(OPTIONS, { ...url, ...types });
+  assert.equal(config.webhookUrl, "https://hooks.test/hodei");
+  assert.deepEqual(config.webhookTypes, ["job.failed", "job.succeeded"]);
+  for (const wrong of ["ftp://hooks.test", "hooks.test", "https://user:word@hooks.test"]) {
+    assert.match(refusal({ HODEI_SERVER_WEBHOOK_URL: wrong }), /webhookUrl/);
+  }
+});

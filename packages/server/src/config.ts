@@ -64,6 +64,21 @@ export const schema = z.strictObject({
   stopWorkersOnExit: z.stringbool().or(z.boolean()).default(false),
   /** How long the log of an attempt is kept after the attempt's end, at least; whole days go at once. Default: 30 days. */
   logRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
+  /** Where every event goes as JSON, by POST; it must be trusted with the events of all tenants. Default: nowhere. */
+  webhookUrl: z
+    .url({ protocol: /^https?$/ })
+    .refine(
+      (text) => !URL.canParse(text) || new URL(text).username === "",
+      "must not hold a user name",
+    )
+    .optional(),
+  /** File with the key, 16 characters or more, that signs what goes to `webhookUrl`. Default: it is not signed. */
+  webhookKeyFile: z.string().optional(),
+  /** Types of events, separated by commas, that go to `webhookUrl`. Default: every one. */
+  webhookTypes: z
+    .string()
+    .default("")
+    .transform((text) => text.split(",").filter((type) => type !== "")),
   /** How long a start waits for the database. */
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

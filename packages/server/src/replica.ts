@@ -47,6 +47,7 @@ import { createWorkerListener } from "./interface/grpc/worker-listener.ts";
 import { createLocalPools } from "./local-pool.ts";
 import type { StartOptions } from "./start-server.ts";
 import { readVersion } from "./version.ts";
+import { webhookSubscriptions } from "./webhook-subscription.ts";
 import { certificateRenewal, workerHostnames } from "./worker-certificate.ts";
 
 /** All of one server but its database. */
@@ -69,7 +70,8 @@ export async function createReplica(
   const authority = await openCertificateAuthority(config.caDir ?? join(config.dataDir, "ca"));
   const stores = createStores(options, address);
   const workerUrl = () => urlOf("https", workers.listener);
-  const deps = createDeps(options, { ...stores, authority, workerUrl });
+  const subscriptions = await webhookSubscriptions(config);
+  const deps = createDeps(options, { ...stores, subscriptions, authority, workerUrl });
   const ports = await choosePorts(config);
   const health = new HealthState();
   const certificate = await readPublicCertificate(config);
@@ -147,12 +149,16 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
 
 function createDeps(
   options: StartOptions,
-  made: Pick<Deps, "database" | "secrets" | "logs" | "signals" | "keptRecords"> & {
+  made: Pick<
+    Deps,
+    "database" | "secrets" | "logs" | "signals" | "keptRecords" | "subscriptions"
+  > & {
     readonly authority: LocalCertificateAuthority;
     readonly workerUrl: () => string;
   },
 ): Deps {
-  const { database, secrets, logs, signals, keptRecords, authority, workerUrl } = made;
+  const { database, secrets, logs, signals, subscriptions, keptRecords, authority, workerUrl } =
+    made;
   const ids = timeOrderedIds();
   return {
     database,
@@ -169,6 +175,7 @@ function createDeps(
     replicaId: ids.next() as ReplicaId,
     startedAt: systemClock.now(),
     pools: createLocalPools({ ...options, serverUrl: workerUrl }),
+    subscriptions,
     keptRecords,
     activity: new Activity(),
     settings: { ...DEFAULT_SETTINGS, ...options.settings },

@@ -59,6 +59,7 @@ export class DatabaseLink implements Database {
       workers: aroundCalls(readers.workers, remote),
       replicas: aroundCalls(readers.replicas, remote),
       events: aroundCalls(readers.events, remote),
+      subscriptions: aroundCalls(readers.subscriptions, remote),
     };
     this.logs = aroundCalls(parts.logs, async (call) => {
       await this.#travel();

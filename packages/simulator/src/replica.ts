@@ -85,6 +85,7 @@ export class Replica {
         },
       ],
       activity: new Activity(),
+      subscriptions: [],
       // Days are longer than a run.
       keptRecords: [],
       settings: scenario.timing.settings,

@@ -8,6 +8,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "@hodei/proto/grpc/health/v1/health";
+import { EventService } from "@hodei/proto/hodei/v1/event_service";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { createInProcessClient, HodeiError } from "@hodei/sdk";
@@ -22,10 +23,18 @@ interface Server {
   /** What a call that reads jobs is answered. */
   readonly jobsError?: Code;
   readonly workerCount?: number;
+  readonly deadLetterCount?: number;
 }
 
 const routesOf =
-  ({ status = Status.SERVING, version, date, jobsError, workerCount = 1 }: Server) =>
+  ({
+    status = Status.SERVING,
+    version,
+    date,
+    jobsError,
+    workerCount = 1,
+    deadLetterCount = 0,
+  }: Server) =>
   (router: ConnectRouter) => {
     router.service(Health, {
       check(_, context) {
@@ -39,6 +48,9 @@ const routesOf =
         if (jobsError !== undefined) throw new ConnectError("not today", jobsError);
         return {};
       },
+    });
+    router.service(EventService, {
+      listDeadLetters: () => ({ deadLetters: Array.from({ length: deadLetterCount }, () => ({})) }),
     });
     router.service(WorkerAdminService, {
       listWorkers: () => ({ workers: Array.from({ length: workerCount }, () => ({})) }),
@@ -64,6 +76,7 @@ test("all is well", async () => {
   // biome-ignore format: a list of checks reads better in rows
   assert.deepEqual(levels, {
     node: "ok", "data folder": "ok", server: "ok", version: "ok", clock: "ok", token: "ok", database: "ok", workers: "ok",
+    deliveries: "ok",
   });
   assert.equal(exitCode, 0);
 });
@@ -74,11 +87,12 @@ test("what is odd is a warning, what is broken a failure, each with what to do",
     version: "9.9.9",
     date: "Sat, 31 Jan 2026 09:00:00 GMT",
     workerCount: 0,
+    deadLetterCount: 3,
   });
-  const { server, version, clock, workers } = levels;
+  const { server, version, clock, workers, deliveries } = levels;
   assert.deepEqual(
-    { server, version, clock, workers },
-    { server: "warn", version: "warn", clock: "warn", workers: "warn" },
+    { server, version, clock, workers, deliveries },
+    { server: "warn", version: "warn", clock: "warn", workers: "warn", deliveries: "warn" },
   );
   for (const { level, next } of findings) assert.equal(next !== undefined, level !== "ok");
   assert.equal(exitCode, 0);

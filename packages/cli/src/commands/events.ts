@@ -19,6 +19,7 @@ import { printEntry } from "../output/format.ts";
 import { visible } from "../output/text.ts";
 import { instant } from "../output/time.ts";
 import { wholeNumber } from "../values/scalars.ts";
+import { addDeadLetters } from "./dead-letters.ts";
 
 interface Flags extends ConnectionFlags, OutputFlags {
   readonly follow?: true;
@@ -50,6 +51,9 @@ export function define(context: CommandContext): Command {
       parsedBy(wholeNumber(1, 1_000_000)),
       1000,
     );
+  // What stands behind the inner command belongs to it: both have options of the same names.
+  command.enablePositionalOptions();
+  addDeadLetters(command, context);
   return withOutputOption(withConnectionOptions(command)).action((flags: Flags) =>
     withConnection(context, flags, async ({ client }) => {
       const events = flags.follow ? watch(client, flags) : list(client, flags);

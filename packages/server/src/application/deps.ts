@@ -12,6 +12,7 @@ import type {
   SecretStore,
 } from "@hodei/domain";
 import type { Activity } from "./activity.ts";
+import type { Subscription } from "./deliver-events.ts";
 import type { KeptRecords } from "./keep-records.ts";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
@@ -35,6 +36,8 @@ export interface Deps {
   /** When this replica came up. */
   readonly startedAt: Date;
   readonly pools: readonly PoolMember[];
+  /** Who is told of events besides those who ask. */
+  readonly subscriptions: readonly Subscription[];
   /** What goes when it was kept for long enough. */
   readonly keptRecords: readonly KeptRecords[];
   readonly activity: Activity;

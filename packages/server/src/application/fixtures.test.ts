@@ -81,6 +81,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
     replicaId: ids.next() as ReplicaId,
     startedAt: new Date(0),
     pools: [],
+    subscriptions: [],
     keptRecords: [],
     activity: new Activity(),
     settings: DEFAULT_SETTINGS,

@@ -1,6 +1,8 @@
 export { Activity } from "./activity.ts";
 export { cancelJob } from "./cancel-job.ts";
 export { type CreateJobInput, createJob, createJobs, MAX_BATCH_COUNT } from "./create-job.ts";
+export { discardDeadLetters, listDeadLetters, replayDeadLetters } from "./dead-letters.ts";
+export { DELIVERY_TIMEOUT_MS, type Subscription } from "./deliver-events.ts";
 export type { Deps } from "./deps.ts";
 export { listEvents, type OwnEventFilter, watchEvents } from "./events.ts";
 export { type ExplainReason, type Explanation, explainJob } from "./explain-job.ts";

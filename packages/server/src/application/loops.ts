@@ -1,4 +1,5 @@
 import type { Component } from "@hodei/domain";
+import { deliveryLoop } from "./deliver-events.ts";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
 import { FencedDatabase, type Leadership } from "./fenced-database.ts";
@@ -9,7 +10,6 @@ import { reconcileSessions } from "./reconcile-sessions.ts";
 import { Reconciler } from "./reconciler.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import type { Topic } from "./signals.ts";
-import { deliver, wakeLoops } from "./subscriptions.ts";
 
 /** Days pass slowly: this is how late one may go. */
 const KEEP_INTERVAL_MS = 60_000;
@@ -18,7 +18,6 @@ const KEEP_INTERVAL_MS = 60_000;
 export function createLoops(deps: Deps, leadership: Leadership): readonly Component[] {
   const { pollIntervalMs: intervalMs } = deps.settings;
   const always = () => true;
-  const subscription = wakeLoops(deps);
   const loop = (
     name: string,
     topics: readonly Topic[],
@@ -49,8 +48,8 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     led("reap-workers", ["workers"], (own) => () => reapWorkers(own)),
     led("reap-unacknowledged", [], (own) => () => reapUnacknowledged(own)),
     led("reap-queue-timeouts", [], (own) => () => reapQueueTimeouts(own)),
-    led("deliver-events", ["events"], (own) => () => deliver(own, subscription)),
     new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
+    ...deps.subscriptions.map((subscription) => deliveryLoop(deps, subscription)),
   ];
 }
 

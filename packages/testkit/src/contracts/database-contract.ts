@@ -7,6 +7,7 @@ import { testJobChanges } from "./database/job-changes.ts";
 import { testJobQueries } from "./database/job-queries.ts";
 import { testJobs } from "./database/jobs.ts";
 import { type DatabaseFixture, type Open, Scene } from "./database/scene.ts";
+import { testSubscriptions } from "./database/subscriptions.ts";
 import { testTransactions } from "./database/transactions.ts";
 import { testWorkers } from "./database/workers.ts";
 
@@ -23,6 +24,7 @@ export function databaseContract(name: string, create: Create): void {
     testAttempts(open);
     testWorkers(open);
     testEvents(open);
+    testSubscriptions(open);
     testTransactions(open);
   });
 }

@@ -13,11 +13,11 @@ import {
   type Readers,
   type ReplicaStore,
   type Stores,
-  type SubscriptionStore,
 } from "@hodei/domain";
 import { MemoryAttemptReader, MemoryAttemptStore } from "./memory-attempts.ts";
 import { MemoryEventReader } from "./memory-events.ts";
 import { findJobRow, MemoryJobReader, MemoryJobStore, storeJobRow } from "./memory-jobs.ts";
+import { MemorySubscriptionReader, MemorySubscriptionStore } from "./memory-subscriptions.ts";
 import { MemoryWorkerReader, MemoryWorkerStore } from "./memory-workers.ts";
 import { compareText } from "./pages.ts";
 import { type DraftTables, MemoryTables, type Tables } from "./tables.ts";
@@ -42,6 +42,7 @@ export class MemoryDatabase implements Database {
       workers: new MemoryWorkerReader(this.#tables),
       replicas: { list: async () => listReplicas(this.#tables) },
       events: new MemoryEventReader(this.#tables),
+      subscriptions: new MemorySubscriptionReader(this.#tables),
     };
   }
 
@@ -81,7 +82,7 @@ function createStores(draft: DraftTables): Stores {
     replicas: replicaStore(draft),
     leadership: leadershipStore(draft),
     events: new MemoryEventReader(draft),
-    subscriptions: subscriptionStore(draft),
+    subscriptions: new MemorySubscriptionStore(draft),
   };
 }
 
@@ -155,17 +156,6 @@ function leadershipStore(draft: DraftTables): LeadershipStore {
         "not_leading",
         `leadership ${epoch} of ${name} has ended`,
       );
-    },
-  };
-}
-
-/** Transactions run one after another, so no other one ever holds a cursor. */
-function subscriptionStore(draft: DraftTables): SubscriptionStore {
-  return {
-    lock: async (name) => draft.subscriptions.get(name) ?? "",
-    advance: async (name, cursor) => {
-      draft.ensureOpen();
-      draft.subscriptions.set(name, cursor);
     },
   };
 }

@@ -6,6 +6,8 @@ import {
   type JobSpec,
   type JoinToken,
   type Replica,
+  type SubscriptionState,
+  type UndeliveredEvent,
   type Worker,
 } from "@hodei/domain";
 import { DraftRows, type Rows } from "./rows.ts";
@@ -27,7 +29,8 @@ export interface Tables {
   readonly joinTokens: Rows<JoinToken>;
   readonly replicas: Rows<Replica>;
   readonly leaderships: Rows<number>;
-  readonly subscriptions: Rows<string>;
+  readonly subscriptions: Rows<SubscriptionState>;
+  readonly undelivered: Rows<UndeliveredEvent>;
   /** Committed events, oldest first; the cursor of an event is its index. */
   readonly events: readonly EventRecord[];
 }
@@ -50,7 +53,8 @@ export class MemoryTables implements Tables {
   readonly joinTokens = new Map<string, JoinToken>();
   readonly replicas = new Map<string, Replica>();
   readonly leaderships = new Map<string, number>();
-  readonly subscriptions = new Map<string, string>();
+  readonly subscriptions = new Map<string, SubscriptionState>();
+  readonly undelivered = new Map<string, UndeliveredEvent>();
   readonly events: EventRecord[] = [];
 
   /** Runs `work` on a draft, which becomes the committed state if `work` succeeds. Returns also the new events. */
@@ -67,6 +71,7 @@ export class MemoryTables implements Tables {
       replicas: new DraftRows(this.replicas),
       leaderships: new DraftRows(this.leaderships),
       subscriptions: new DraftRows(this.subscriptions),
+      undelivered: new DraftRows(this.undelivered),
     };
     const newEvents: EventRecord[] = [];
     let open = true;

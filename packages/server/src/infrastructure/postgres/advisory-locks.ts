@@ -3,5 +3,4 @@
  * database. ASCII of "Hod" and a number.
  */
 export const LOCK_CLASS_LEADERSHIP = 0x48_6f_64_01;
-export const LOCK_CLASS_SUBSCRIPTION = 0x48_6f_64_02;
 export const LOCK_CLASS_PARTITIONS = 0x48_6f_64_03;

@@ -59,6 +59,7 @@ export class PostgresDatabase implements Database, Component {
       workers: new PostgresWorkerReader(sql),
       replicas: new PostgresReplicaStore(sql),
       events: new PostgresEventReader(sql),
+      subscriptions: new PostgresSubscriptionStore(sql),
     };
   }
 

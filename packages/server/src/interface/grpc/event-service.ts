@@ -1,9 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EventService } from "@hodei/proto/hodei/v1/event_service";
-import { type Deps, listEvents, watchEvents } from "../../application/index.ts";
+import {
+  type Deps,
+  discardDeadLetters,
+  listDeadLetters,
+  listEvents,
+  replayDeadLetters,
+  watchEvents,
+} from "../../application/index.ts";
 import { getPrincipal } from "./authenticate.ts";
+import { fromProtoDeadLetterChoice, toProtoDeadLetter } from "./convert/dead-letter.ts";
 import { fromProtoEventFilter, toProtoEvent } from "./convert/event.ts";
-import { fromProtoPageSize } from "./convert/page.ts";
+import { fromProtoPage, fromProtoPageSize } from "./convert/page.ts";
 
 export function eventService(deps: Deps): ServiceImpl<typeof EventService> {
   return {
@@ -17,6 +25,21 @@ export function eventService(deps: Deps): ServiceImpl<typeof EventService> {
       const wanted = { filter: fromProtoEventFilter(request.filter), after: request.cursor };
       const events = watchEvents(deps, getPrincipal(context), wanted, context.signal);
       for await (const event of events) yield { event: toProtoEvent(event) };
+    },
+    async listDeadLetters(request, context) {
+      const page = await listDeadLetters(deps, getPrincipal(context), fromProtoPage(request));
+      return {
+        deadLetters: page.items.map(toProtoDeadLetter),
+        nextPageToken: page.nextToken ?? "",
+      };
+    },
+    async replayDeadLetters({ choice }, context) {
+      const keys = fromProtoDeadLetterChoice(choice);
+      return { count: await replayDeadLetters(deps, getPrincipal(context), keys) };
+    },
+    async discardDeadLetters({ choice }, context) {
+      const keys = fromProtoDeadLetterChoice(choice);
+      return { count: await discardDeadLetters(deps, getPrincipal(context), keys) };
     },
   };
 }

@@ -74,24 +74,28 @@ export function testConcurrentTransactions(open: Open): void {
     assert.equal(await next, epoch + 1);
     assert.deepEqual(order, ["committing", "begun"]);
   });
+  testSubscriptionHolder(open);
+}
 
+function testSubscriptionHolder(open: Open): void {
   test("a subscription has one holder at a time", async (context) => {
     const scene = await open(context);
     const { database } = scene;
     const held = Promise.withResolvers<void>();
     const mayEnd = Promise.withResolvers<void>();
     const holder = database.transact(async ({ subscriptions }) => {
-      assert.equal(await subscriptions.lock("wake"), "");
+      const state = await subscriptions.lock("webhook");
       held.resolve();
       await mayEnd.promise;
+      await subscriptions.save({ ...state, cursor: "c1" });
     });
     await held.promise;
     const lock = (name: string) =>
       database.transact(({ subscriptions }) => subscriptions.lock(name));
-    assert.equal(await lock("wake"), undefined);
-    assert.equal(await lock("other"), "");
+    const next = lock("webhook");
+    assert.equal((await lock("other")).cursor, null);
     mayEnd.resolve();
     await holder;
-    assert.equal(await lock("wake"), "");
+    assert.equal((await next).cursor, "c1");
   });
 }

@@ -14,7 +14,6 @@ export function testTransactions(open: Open): void {
   testRollback(open);
   testVisibility(open);
   testConflicts(open);
-  testSubscriptions(open);
   testLeadership(open);
 }
 
@@ -31,14 +30,15 @@ function testRollback(open: Open): void {
         await jobs.update(applyJobEvent(await jobs.lock(job.id), CANCELLED), [CANCELLED]);
         await workers.update(worker, []);
         await joinTokens.insert({ hash: "h", workerId: worker.id, expiresAt: after(1) });
-        await subscriptions.lock("s");
-        await subscriptions.advance("s", "");
+        await subscriptions.save({ ...(await subscriptions.lock("s")), cursor: "c" });
         throw failure;
       }),
       failure,
     );
     assert.deepEqual(await database.readers.jobs.get(job.id), job);
     assert.deepEqual(await database.readers.workers.get(worker.id), worker);
+    const { cursor } = await database.transact(({ subscriptions }) => subscriptions.lock("s"));
+    assert.equal(cursor, null);
     assert.equal(scene.commits.length, reported);
     await scene.change(job, CANCELLED);
   });
@@ -111,24 +111,6 @@ function testConflicts(open: Open): void {
     ]);
     const { version } = await scene.database.readers.jobs.get(a.id);
     assert.equal(version, a.version + 4);
-  });
-}
-
-function testSubscriptions(open: Open): void {
-  test("a subscription's cursor starts before the first event and moves on", async (context) => {
-    const scene = await open(context);
-    const { database } = scene;
-    await scene.pendingJob();
-    const latest = await database.readers.events.latestCursor();
-    const advance = (cursor: string) =>
-      database.transact(async ({ subscriptions }) => {
-        const found = await subscriptions.lock("wake");
-        await subscriptions.advance("wake", cursor);
-        return found;
-      });
-    assert.equal(await advance(latest), "");
-    assert.equal(await advance(latest), latest);
-    assert.equal(await database.transact(({ subscriptions }) => subscriptions.lock("other")), "");
   });
 }
 

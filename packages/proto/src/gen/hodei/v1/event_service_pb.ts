@@ -13,7 +13,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/event_service.proto.
  */
 export const file_hodei_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Chxob2RlaS92MS9ldmVudF9zZXJ2aWNlLnByb3RvEghob2RlaS52MSLvAQoFRXZlbnQSDgoGY3Vyc29yGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIUCgxzdWJqZWN0X3R5cGUYAyABKAkSEgoKc3ViamVjdF9pZBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEgwKBHR5cGUYBiABKAkSKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYCCABKAkSJQoEZGF0YRgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJY2F1c2VkX2J5GAogASgJIkoKC0V2ZW50RmlsdGVyEhwKCnN1YmplY3RfaWQYASABKAlCCLpIBXIDGIABEh0KBXR5cGVzGAIgAygJQg66SAuSAQgQICIEcgIYQCJwChFMaXN0RXZlbnRzUmVxdWVzdBIlCgZmaWx0ZXIYASABKAsyFS5ob2RlaS52MS5FdmVudEZpbHRlchIXCgZjdXJzb3IYAiABKAlCB7pIBHICGEASGwoJcGFnZV9zaXplGAMgASgNQgi6SAUqAxjoByJKChJMaXN0RXZlbnRzUmVzcG9uc2USHwoGZXZlbnRzGAEgAygLMg8uaG9kZWkudjEuRXZlbnQSEwoLbmV4dF9jdXJzb3IYAiABKAkiVAoSV2F0Y2hFdmVudHNSZXF1ZXN0EiUKBmZpbHRlchgBIAEoCzIVLmhvZGVpLnYxLkV2ZW50RmlsdGVyEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQCI1ChNXYXRjaEV2ZW50c1Jlc3BvbnNlEh4KBWV2ZW50GAEgASgLMg8uaG9kZWkudjEuRXZlbnQyqgEKDEV2ZW50U2VydmljZRJMCgpMaXN0RXZlbnRzEhsuaG9kZWkudjEuTGlzdEV2ZW50c1JlcXVlc3QaHC5ob2RlaS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACARJMCgtXYXRjaEV2ZW50cxIcLmhvZGVpLnYxLldhdGNoRXZlbnRzUmVxdWVzdBodLmhvZGVpLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Chxob2RlaS92MS9ldmVudF9zZXJ2aWNlLnByb3RvEghob2RlaS52MSLvAQoFRXZlbnQSDgoGY3Vyc29yGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIUCgxzdWJqZWN0X3R5cGUYAyABKAkSEgoKc3ViamVjdF9pZBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEgwKBHR5cGUYBiABKAkSKAoEdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOY29ycmVsYXRpb25faWQYCCABKAkSJQoEZGF0YRgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJY2F1c2VkX2J5GAogASgJIkoKC0V2ZW50RmlsdGVyEhwKCnN1YmplY3RfaWQYASABKAlCCLpIBXIDGIABEh0KBXR5cGVzGAIgAygJQg66SAuSAQgQICIEcgIYQCJwChFMaXN0RXZlbnRzUmVxdWVzdBIlCgZmaWx0ZXIYASABKAsyFS5ob2RlaS52MS5FdmVudEZpbHRlchIXCgZjdXJzb3IYAiABKAlCB7pIBHICGEASGwoJcGFnZV9zaXplGAMgASgNQgi6SAUqAxjoByJKChJMaXN0RXZlbnRzUmVzcG9uc2USHwoGZXZlbnRzGAEgAygLMg8uaG9kZWkudjEuRXZlbnQSEwoLbmV4dF9jdXJzb3IYAiABKAkiVAoSV2F0Y2hFdmVudHNSZXF1ZXN0EiUKBmZpbHRlchgBIAEoCzIVLmhvZGVpLnYxLkV2ZW50RmlsdGVyEhcKBmN1cnNvchgCIAEoCUIHukgEcgIYQCI1ChNXYXRjaEV2ZW50c1Jlc3BvbnNlEh4KBWV2ZW50GAEgASgLMg8uaG9kZWkudjEuRXZlbnQioAEKCkRlYWRMZXR0ZXISJAoDa2V5GAEgASgLMhcuaG9kZWkudjEuRGVhZExldHRlcktleRIeCgVldmVudBgCIAEoCzIPLmhvZGVpLnYxLkV2ZW50Eg0KBWVycm9yGAMgASgJEhAKCGZhaWx1cmVzGAQgASgNEisKB2RlYWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIksKDURlYWRMZXR0ZXJLZXkSHwoMc3Vic2NyaXB0aW9uGAEgASgJQgm6SAZyBBABGEASGQoGY3Vyc29yGAIgASgJQgm6SAZyBBABGEAiUwoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIbCglwYWdlX3NpemUYASABKA1CCLpIBSoDGOgHEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIACIl4KF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEioKDGRlYWRfbGV0dGVycxgBIAMoCzIULmhvZGVpLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIrABChBEZWFkTGV0dGVyQ2hvaWNlEjAKBGtleXMYASADKAsyFy5ob2RlaS52MS5EZWFkTGV0dGVyS2V5Qgm6SAaSAQMQ6AcSCwoDYWxsGAIgASgIOl26SFoaWAoSZGVhZF9sZXR0ZXJfY2hvaWNlEh9naXZlIGtleXMsIG9yIGFsbCwgYW5kIG5vdCBib3RoGiEoc2l6ZSh0aGlzLmtleXMpID4gMCkgIT0gdGhpcy5hbGwiTgoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EjIKBmNob2ljZRgBIAEoCzIaLmhvZGVpLnYxLkRlYWRMZXR0ZXJDaG9pY2VCBrpIA8gBASIqChlSZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlEg0KBWNvdW50GAEgASgNIk8KGURpc2NhcmREZWFkTGV0dGVyc1JlcXVlc3QSMgoGY2hvaWNlGAEgASgLMhouaG9kZWkudjEuRGVhZExldHRlckNob2ljZUIGukgDyAEBIisKGkRpc2NhcmREZWFkTGV0dGVyc1Jlc3BvbnNlEg0KBWNvdW50GAEgASgNMtADCgxFdmVudFNlcnZpY2USTAoKTGlzdEV2ZW50cxIbLmhvZGVpLnYxLkxpc3RFdmVudHNSZXF1ZXN0GhwuaG9kZWkudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESTAoLV2F0Y2hFdmVudHMSHC5ob2RlaS52MS5XYXRjaEV2ZW50c1JlcXVlc3QaHS5ob2RlaS52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAESWwoPTGlzdERlYWRMZXR0ZXJzEiAuaG9kZWkudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBohLmhvZGVpLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgESYQoRUmVwbGF5RGVhZExldHRlcnMSIi5ob2RlaS52MS5SZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QaIy5ob2RlaS52MS5SZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgISZAoSRGlzY2FyZERlYWRMZXR0ZXJzEiMuaG9kZWkudjEuRGlzY2FyZERlYWRMZXR0ZXJzUmVxdWVzdBokLmhvZGVpLnYxLkRpc2NhcmREZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message hodei.v1.Event
@@ -210,6 +210,217 @@ export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__P
   messageDesc(file_hodei_v1_event_service, 5);
 
 /**
+ * @generated from message hodei.v1.DeadLetter
+ */
+export type DeadLetter = Message<"hodei.v1.DeadLetter"> & {
+  /**
+   * @generated from field: hodei.v1.DeadLetterKey key = 1;
+   */
+  key?: DeadLetterKey | undefined;
+
+  /**
+   * @generated from field: hodei.v1.Event event = 2;
+   */
+  event?: Event | undefined;
+
+  /**
+   * What the last try failed with.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+
+  /**
+   * @generated from field: uint32 failures = 4;
+   */
+  failures: number;
+
+  /**
+   * When it was given up.
+   *
+   * @generated from field: google.protobuf.Timestamp dead_at = 5;
+   */
+  deadAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 6);
+
+/**
+ * @generated from message hodei.v1.DeadLetterKey
+ */
+export type DeadLetterKey = Message<"hodei.v1.DeadLetterKey"> & {
+  /**
+   * Who was to be told, such as `webhook`.
+   *
+   * @generated from field: string subscription = 1;
+   */
+  subscription: string;
+
+  /**
+   * Of the event.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message hodei.v1.DeadLetterKey.
+ * Use `create(DeadLetterKeySchema)` to create a new message.
+ */
+export const DeadLetterKeySchema: GenMessage<DeadLetterKey> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 7);
+
+/**
+ * @generated from message hodei.v1.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"hodei.v1.ListDeadLettersRequest"> & {
+  /**
+   * 1 to 1000; 0: the default of 100.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message hodei.v1.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 8);
+
+/**
+ * @generated from message hodei.v1.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"hodei.v1.ListDeadLettersResponse"> & {
+  /**
+   * @generated from field: repeated hodei.v1.DeadLetter dead_letters = 1;
+   */
+  deadLetters: DeadLetter[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message hodei.v1.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 9);
+
+/**
+ * Either keys or all.
+ *
+ * @generated from message hodei.v1.DeadLetterChoice
+ */
+export type DeadLetterChoice = Message<"hodei.v1.DeadLetterChoice"> & {
+  /**
+   * @generated from field: repeated hodei.v1.DeadLetterKey keys = 1;
+   */
+  keys: DeadLetterKey[];
+
+  /**
+   * @generated from field: bool all = 2;
+   */
+  all: boolean;
+};
+
+/**
+ * Describes the message hodei.v1.DeadLetterChoice.
+ * Use `create(DeadLetterChoiceSchema)` to create a new message.
+ */
+export const DeadLetterChoiceSchema: GenMessage<DeadLetterChoice> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 10);
+
+/**
+ * @generated from message hodei.v1.ReplayDeadLettersRequest
+ */
+export type ReplayDeadLettersRequest = Message<"hodei.v1.ReplayDeadLettersRequest"> & {
+  /**
+   * @generated from field: hodei.v1.DeadLetterChoice choice = 1;
+   */
+  choice?: DeadLetterChoice | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.ReplayDeadLettersRequest.
+ * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
+ */
+export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 11);
+
+/**
+ * @generated from message hodei.v1.ReplayDeadLettersResponse
+ */
+export type ReplayDeadLettersResponse = Message<"hodei.v1.ReplayDeadLettersResponse"> & {
+  /**
+   * How many there were.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message hodei.v1.ReplayDeadLettersResponse.
+ * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
+ */
+export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 12);
+
+/**
+ * @generated from message hodei.v1.DiscardDeadLettersRequest
+ */
+export type DiscardDeadLettersRequest = Message<"hodei.v1.DiscardDeadLettersRequest"> & {
+  /**
+   * @generated from field: hodei.v1.DeadLetterChoice choice = 1;
+   */
+  choice?: DeadLetterChoice | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.DiscardDeadLettersRequest.
+ * Use `create(DiscardDeadLettersRequestSchema)` to create a new message.
+ */
+export const DiscardDeadLettersRequestSchema: GenMessage<DiscardDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 13);
+
+/**
+ * @generated from message hodei.v1.DiscardDeadLettersResponse
+ */
+export type DiscardDeadLettersResponse = Message<"hodei.v1.DiscardDeadLettersResponse"> & {
+  /**
+   * How many there were.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message hodei.v1.DiscardDeadLettersResponse.
+ * Use `create(DiscardDeadLettersResponseSchema)` to create a new message.
+ */
+export const DiscardDeadLettersResponseSchema: GenMessage<DiscardDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_event_service, 14);
+
+/**
  * What happened, as stored with the change itself.
  *
  * @generated from service hodei.v1.EventService
@@ -234,6 +445,36 @@ export const EventService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchEventsRequestSchema;
     output: typeof WatchEventsResponseSchema;
+  },
+  /**
+   * Events that could not be delivered and were given up, in the order in which they happened.
+   *
+   * @generated from rpc hodei.v1.EventService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Has dead letters delivered anew. One that fails again for long enough comes back.
+   *
+   * @generated from rpc hodei.v1.EventService.ReplayDeadLetters
+   */
+  replayDeadLetters: {
+    methodKind: "unary";
+    input: typeof ReplayDeadLettersRequestSchema;
+    output: typeof ReplayDeadLettersResponseSchema;
+  },
+  /**
+   * Forgets dead letters.
+   *
+   * @generated from rpc hodei.v1.EventService.DiscardDeadLetters
+   */
+  discardDeadLetters: {
+    methodKind: "unary";
+    input: typeof DiscardDeadLettersRequestSchema;
+    output: typeof DiscardDeadLettersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_hodei_v1_event_service, 0);
