@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { ExitReason, type Job, type Outcome } from "@hodei/proto/hodei/v1/job";
 
-/** The run time-out ended the job; as timeout(1). */
+/** The run time-out or the deadline ended the job; as timeout(1). */
 const TIMED_OUT = 124;
 /** The platform could not run the job, or not to its end; as docker-run(1) and env(1) use it. */
 const PLATFORM_FAILED = 125;
@@ -30,6 +30,7 @@ function exitCodeOf(outcome: Outcome): number {
     case ExitReason.CANCELLED_BY:
       return exitCodeOfSignal("SIGINT");
     case ExitReason.RUN_TIMEOUT:
+    case ExitReason.DEADLINE_EXCEEDED:
       return TIMED_OUT;
     case ExitReason.COMMAND_NOT_FOUND:
       return NOT_FOUND;

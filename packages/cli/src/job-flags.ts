@@ -5,6 +5,7 @@ import { type Command, Option } from "commander";
 import type { CommandContext, Connection } from "./context.ts";
 import { collectedBy, parsedBy } from "./define-command.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { type PlacementFlags, placementOf, withPlacementOptions } from "./placement-flags.ts";
 import { INPUT_MAX_BYTES, isReadable, readInput, readText } from "./read-input.ts";
 import { defined } from "./values/defined.ts";
 import { parseDuration } from "./values/duration.ts";
@@ -18,7 +19,7 @@ import { parseSize } from "./values/size.ts";
 const RETRIES_MAX = 99;
 
 /** Flags that describe a job. */
-export interface JobFlags {
+export interface JobFlags extends PlacementFlags {
   readonly name?: string;
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
@@ -82,7 +83,7 @@ export function withJobOptions(command: Command): Command {
       "standard input of the job; `-` for that of this command",
       parsedBy(text),
     );
-  return withTermOptions(command);
+  return withPlacementOptions(withTermOptions(command));
 }
 
 function withTermOptions(command: Command): Command {
@@ -181,6 +182,7 @@ export async function readJob(
   const resources = defined({
     cpuMillis: cpu,
     memoryBytes: memory === undefined ? undefined : BigInt(memory),
+    ...flags.gpu,
   });
   const spec: JobSpecInit = {
     name: flags.name ?? (isProgram ? "" : basename(words[0] ?? "")),
@@ -192,6 +194,7 @@ export async function readJob(
     labels: Object.fromEntries(flags.label ?? []),
     timeouts,
     resources,
+    ...placementOf(flags),
     logPolicy: logPolicyOf(flags),
     keepBackground: flags.keepBackground === true,
     isolation: { privateHome: flags.privateHome === true, sandbox: flags.sandbox === true },

@@ -20,6 +20,7 @@ export const EXIT_REASONS = {
   oom_killed:         { severity: "user",           retryable: false, endState: "failed",    action: "Ask for more memory, or make the command need less." },
   run_timeout:        { severity: "user",           retryable: true,  endState: "timed_out", action: "Raise the run time-out, or find out why the command took longer." },
   queue_timeout:      { severity: "infrastructure", retryable: false, endState: "timed_out", action: "Run `hodei jobs explain`; add workers or raise the queue time-out." },
+  deadline_exceeded:  { severity: "user",           retryable: false, endState: "timed_out", action: "Set a later deadline, submit earlier, or find out why the job waited or ran longer." },
   cancelled_by:       { severity: "none",           retryable: false, endState: "cancelled", action: "Nothing to do: somebody asked for it." },
   worker_lost:        { severity: "infrastructure", retryable: true,  endState: "failed",    action: "Look at the worker's machine; allow retries if the job may run again." },
   provider_reclaimed: { severity: "infrastructure", retryable: true,  endState: "failed",    action: "Allow retries, or use a provider that does not take machines back." },

@@ -50,6 +50,7 @@ export {
 export {
   applyJobEvent,
   applyJobEvents,
+  attributeTimeout,
   createJob,
   isTerminal,
   JOB_TRANSITIONS,
@@ -60,6 +61,8 @@ export {
   type Lease,
   type NewJobFacts,
   queueDeadline,
+  queueOutcome,
+  runTimeLeftMs,
   settle,
 } from "./job.ts";
 export {
@@ -79,10 +82,14 @@ export {
   type LogOverflow,
   type LogPolicy,
   MAX_SPEC_BYTES,
+  type PlacementPolicy,
+  type PlacementTerms,
+  type Preference,
   type Requirements,
   type Script,
   type Tags,
   type Timeouts,
+  type Toleration,
 } from "./job-spec.ts";
 export {
   type AppendResult,
@@ -128,11 +135,18 @@ export {
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export { describeConstraint, holds } from "./scheduler/constraints.ts";
 export { FILTERS, type Filter, type RejectionCode, rejection } from "./scheduler/filters.ts";
-export { type Host, type HostState, hold, type Need, subtract } from "./scheduler/host.ts";
+export {
+  type Host,
+  type HostState,
+  hold,
+  type Need,
+  needOf,
+  release,
+  subtract,
+} from "./scheduler/host.ts";
 export {
   DEFAULT_PLACEMENT_POLICY,
   PLACEMENT_POLICIES,
-  type PlacementPolicy,
   type ScorePart,
   scoreOf,
   scoreParts,
@@ -205,6 +219,8 @@ export {
   type Capacity,
   createWorker,
   type DiskUsage,
+  MAX_ATTEMPT_COUNT,
+  type Taint,
   takesAttempts,
   WORKER_TRANSITIONS,
   type Worker,

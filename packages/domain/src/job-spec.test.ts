@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { aJobSpec, anyJobSpec } from "@hodei/testkit";
+import { after, aJobSpec, anyJobSpec } from "@hodei/testkit";
 import fc from "fast-check";
 import { isPlatformError } from "./errors.ts";
 import {
@@ -88,6 +88,25 @@ test("an operator takes as many values as it needs", () => {
     assert.match(check("gt", ...values), /zone gt needs one number/);
   }
   assert.equal(check("lt", "-1.5e3"), "");
+});
+
+test("a preference is a constraint with a weight", () => {
+  const check = (weight: number, ...values: string[]) => {
+    const constraint = { label: "zone", operator: "eq", values } as const;
+    return violations({ placement: { preferences: [{ constraint, weight }], policy: null } });
+  };
+  assert.equal(check(-5, "a"), "");
+  assert.match(check(0, "a"), /weight of 0 says nothing/);
+  assert.match(check(5), /^preferences: zone eq needs exactly one value/);
+});
+
+test("a model of GPUs needs their count, and a deadline comes after the start", () => {
+  const { requirements } = aJobSpec();
+  const gpus = (gpuCount: number) => ({ ...requirements, gpuCount, gpuModel: "a100" });
+  assert.match(violations({ requirements: gpus(0) }), /gpu_model: needs gpu_count/);
+  assert.equal(violations({ requirements: gpus(1) }), "");
+  assert.match(violations({ notBefore: after(1), deadline: after(1) }), /after not_before/);
+  assert.equal(violations({ notBefore: after(1), deadline: after(2) }), "");
 });
 
 test("a first delay above the largest is refused", () => {

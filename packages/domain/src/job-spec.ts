@@ -40,14 +40,42 @@ export interface Constraint {
   readonly values: readonly string[];
 }
 
+/** Lets a job on workers with the taint `key`; with a value of `""`, whatever the taint's is. */
+export interface Toleration {
+  readonly key: string;
+  readonly value: string;
+}
+
 /** What an attempt needs of its worker. Zero: nothing is set aside. */
 export interface Requirements {
   readonly cpuMillis: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** Whole GPUs. */
+  readonly gpuCount: number;
+  /** As workers name it, or `null` for any. */
+  readonly gpuModel: string | null;
   /** `x64`, `arm64`, or `null` for any. */
   readonly arch: string | null;
   readonly constraints: readonly Constraint[];
+  readonly tolerations: readonly Toleration[];
+}
+
+/** A worker for which the constraint holds is better by `weight`, or worse if that is below zero. */
+export interface Preference {
+  readonly constraint: Constraint;
+  /** -100 to 100, not 0; compared with the other weights of the job. */
+  readonly weight: number;
+}
+
+/** How the best of several feasible workers is found. */
+export type PlacementPolicy = "least_loaded" | "bin_pack" | "spread" | "first_available";
+
+/** Which of the workers that meet the requirements a job would like to have. */
+export interface PlacementTerms {
+  readonly preferences: readonly Preference[];
+  /** `null`: as the server is set. */
+  readonly policy: PlacementPolicy | null;
 }
 
 export interface Timeouts {
@@ -99,6 +127,7 @@ export interface JobSpec {
   /** Values come with the assignment, and only there. */
   readonly secrets: readonly SecretRef[];
   readonly requirements: Requirements;
+  readonly placement: PlacementTerms;
   readonly priority: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -107,6 +136,8 @@ export interface JobSpec {
   readonly retryPolicy: RetryPolicy;
   /** `null`: at once. */
   readonly notBefore: Date | null;
+  /** The job has ended by then; `null`: none. */
+  readonly deadline: Date | null;
   readonly logPolicy: LogPolicy;
   /** Processes that outlive the command are left alone and reported; else they are ended. */
   readonly keepBackground: boolean;
@@ -130,9 +161,13 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
       cpuMillis: DEFAULT_CPU_MILLIS,
       memoryBytes: 0,
       diskBytes: 0,
+      gpuCount: 0,
+      gpuModel: null,
       arch: null,
       constraints: [],
+      tolerations: [],
     },
+    placement: { preferences: [], policy: null },
     priority: 0,
     labels: {},
     annotations: {},
@@ -140,6 +175,7 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     timeouts: { queueMs: null, runMs: null, graceMs: DEFAULT_GRACE_MS },
     retryPolicy: DEFAULT_RETRY_POLICY,
     notBefore: null,
+    deadline: null,
     logPolicy: DEFAULT_LOG_POLICY,
     keepBackground: false,
     isolation: DEFAULT_ISOLATION,
@@ -165,8 +201,15 @@ export function checkJobSpec(spec: JobSpec): void {
       .map((name) => `env.${name}: names starting with HODEI_ are reserved; choose another`),
     ...spec.files.flatMap(fileViolations),
     ...secretViolations(spec.secrets, spec.env),
-    ...spec.requirements.constraints.flatMap(constraintViolations),
+    ...spec.requirements.constraints.flatMap((constraint) =>
+      constraintViolations("constraints", constraint),
+    ),
+    ...spec.placement.preferences.flatMap(preferenceViolations),
+    ...timeViolations(spec),
   ];
+  if (spec.requirements.gpuModel !== null && spec.requirements.gpuCount === 0) {
+    violations.push("resources.gpu_model: needs gpu_count");
+  }
   if (spec.retryPolicy.baseDelayMs > spec.retryPolicy.maxDelayMs) {
     violations.push("retry_policy.base_delay: must not be above max_delay");
   }
@@ -191,8 +234,18 @@ function fileViolations(file: InputFile): string[] {
   return inside ? [] : [`files: "${file.path.slice(0, 256)}" must be a relative path without ".."`];
 }
 
-function constraintViolations({ label, operator, values }: Constraint): string[] {
-  const problem = `constraints: ${label} ${operator}`;
+function timeViolations({ notBefore, deadline }: JobSpec): string[] {
+  if (deadline === null || notBefore === null || deadline > notBefore) return [];
+  return ["deadline: must be after not_before"];
+}
+
+function preferenceViolations({ constraint, weight }: Preference): string[] {
+  const violations = constraintViolations("preferences", constraint);
+  return weight === 0 ? [...violations, "preferences: a weight of 0 says nothing"] : violations;
+}
+
+function constraintViolations(field: string, { label, operator, values }: Constraint): string[] {
+  const problem = `${field}: ${label} ${operator}`;
   switch (operator) {
     case "exists":
       return values.length === 0 ? [] : [`${problem} takes no value`];

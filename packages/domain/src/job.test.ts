@@ -15,14 +15,18 @@ import { EXIT_REASONS, type ExitReason, outcomeOf } from "./exit-reasons.ts";
 import {
   applyJobEvent,
   applyJobEvents,
+  attributeTimeout,
   createJob,
   isTerminal,
   JOB_TRANSITIONS,
   type Job,
   type JobEvent,
   queueDeadline,
+  queueOutcome,
+  runTimeLeftMs,
   settle,
 } from "./job.ts";
+import type { JobSpec } from "./job-spec.ts";
 import { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy } from "./retry-policy.ts";
 
 const HALF = () => 0.5;
@@ -179,4 +183,74 @@ test("after a cancel request nothing is retried, and a lost worker counts as can
       assert.ok(!events.some(({ type }) => type === "retry_scheduled"));
     }),
   );
+});
+
+const deadline = after(1_000);
+const withTimeouts = (timeouts: Partial<Job["policy"]["timeouts"]>, parts: Partial<Job> = {}) => {
+  const { policy } = aJob();
+  return aJob({
+    ...parts,
+    policy: { ...policy, timeouts: { ...policy.timeouts, ...timeouts } },
+  });
+};
+
+test("a job may wait to its deadline, and before its first attempt to its queue time-out", () => {
+  const until = (queueMs: number | null, parts: Partial<Job>) =>
+    queueDeadline(withTimeouts({ queueMs }, parts));
+  assert.equal(until(null, {}), null);
+  assert.deepEqual(until(500, {}), after(500));
+  assert.deepEqual(until(500, { deadline }), after(500));
+  assert.deepEqual(until(1_500, { deadline }), deadline);
+  assert.deepEqual(until(500, { deadline, startedAttempts: 1 }), deadline);
+  assert.equal(until(500, { startedAttempts: 1 }), null);
+});
+
+test("how a wait ends tells whether it was the deadline", () => {
+  assert.equal(queueOutcome(aJob({ deadline }), after(999)).reason, "queue_timeout");
+  assert.equal(queueOutcome(aJob({ deadline }), deadline).reason, "deadline_exceeded");
+  assert.equal(queueOutcome(aJob(), after(9_999)).reason, "queue_timeout");
+});
+
+test("an attempt may run for its run time-out, or as long as the deadline leaves", () => {
+  const left = (runMs: number | null, end: Date | null, nowMs: number) => {
+    const { timeouts } = aJobSpec();
+    return runTimeLeftMs({ timeouts: { ...timeouts, runMs }, deadline: end }, after(nowMs));
+  };
+  assert.equal(left(null, null, 0), null);
+  assert.equal(left(300, null, 0), 300);
+  assert.equal(left(null, deadline, 400), 600);
+  assert.equal(left(300, deadline, 400), 300);
+  assert.equal(left(700, deadline, 400), 600);
+  assert.equal(left(700, deadline, 2_000), 1, "too late: it is ended at once");
+});
+
+test("a time-out of the deadline is told from one of the run", () => {
+  const outcome = outcomeOf("run_timeout", "");
+  const reason = (runMs: number | null, end: Date | null) =>
+    attributeTimeout(withTimeouts({ runMs }, { deadline: end, startedAt: after(400) }), outcome)
+      .reason;
+  assert.equal(reason(300, null), "run_timeout");
+  assert.equal(reason(600, deadline), "run_timeout");
+  assert.equal(reason(601, deadline), "deadline_exceeded");
+  assert.equal(reason(null, deadline), "deadline_exceeded");
+  const ended = outcomeOf("non_zero_exit", "");
+  assert.equal(attributeTimeout(aJob({ deadline, startedAt: after(1) }), ended), ended);
+});
+
+test("an attempt is not tried again when its pause would end at the deadline or after", () => {
+  const policy = { ...DEFAULT_RETRY_POLICY, maxAttempts: 3 };
+  const outcome = outcomeOf("non_zero_exit", "exit 1");
+  const last = (end: Date) =>
+    lastType(settle(runningJob(policy, { deadline: end }), outcome, after(10), HALF));
+  assert.equal(last(after(511)), "retry_scheduled");
+  assert.equal(last(after(510)), "failed");
+});
+
+test("a job ages from the instant it was first due", () => {
+  const facts = { id: aJob().id, tenantId: aJob().tenantId, correlationId: "c", now: after(100) };
+  const since = (parts: Partial<JobSpec>) => createJob(aJobSpec(parts), facts).urgentSince;
+  assert.deepEqual(since({}), after(100));
+  assert.deepEqual(since({ notBefore: after(50) }), after(100));
+  assert.deepEqual(since({ notBefore: after(150) }), after(150));
+  assert.deepEqual(since({ priority: 2 }), after(100 - 120_000));
 });

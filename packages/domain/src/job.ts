@@ -3,7 +3,7 @@ import type { Random } from "./clock.ts";
 import { PlatformError } from "./errors.ts";
 import { EXIT_REASONS, type Outcome, outcomeOf } from "./exit-reasons.ts";
 import type { JobId, LeaseToken, TenantId, WorkerId } from "./ids.ts";
-import type { JobSpec, Requirements, Timeouts } from "./job-spec.ts";
+import type { JobSpec, PlacementTerms, Requirements, Timeouts } from "./job-spec.ts";
 import { isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 import { urgentSince } from "./scheduler/urgency.ts";
 
@@ -53,6 +53,7 @@ export interface Lease {
 export interface JobPolicy {
   readonly priority: number;
   readonly requirements: Requirements;
+  readonly placement: PlacementTerms;
   readonly timeouts: Timeouts;
   readonly retryPolicy: RetryPolicy;
 }
@@ -77,6 +78,8 @@ export interface Job {
   readonly runAt: Date;
   /** See `urgentSince`; fixed. */
   readonly urgentSince: Date;
+  /** It has ended by then; `null`: none. */
+  readonly deadline: Date | null;
   readonly createdAt: Date;
   /** Start of the latest attempt. */
   readonly startedAt: Date | null;
@@ -121,6 +124,7 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
     policy: {
       priority: spec.priority,
       requirements: spec.requirements,
+      placement: spec.placement,
       timeouts: spec.timeouts,
       retryPolicy: spec.retryPolicy,
     },
@@ -132,6 +136,7 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
     lease: null,
     runAt: spec.notBefore ?? facts.now,
     urgentSince: urgentSince(firstDueAt(spec, facts.now), spec.priority),
+    deadline: spec.deadline,
     createdAt: facts.now,
     startedAt: null,
     finishedAt: null,
@@ -185,11 +190,41 @@ function illegalTransition(job: Job, event: JobEvent): PlatformError {
   );
 }
 
-/** When a waiting job times out, or `null`. Only the wait before the first attempt counts. */
-export function queueDeadline(job: Job): Date | null {
-  const { queueMs } = job.policy.timeouts;
-  if (queueMs === null || job.startedAttempts > 0) return null;
-  return new Date(job.createdAt.getTime() + queueMs);
+/**
+ * Until when a job may wait, or `null`: to its deadline, and before its first attempt no longer than its queue time-out.
+ */
+export function queueDeadline({ createdAt, deadline, policy, startedAttempts }: Job): Date | null {
+  const { queueMs } = policy.timeouts;
+  if (queueMs === null || startedAttempts > 0) return deadline;
+  const timesOutAt = new Date(createdAt.getTime() + queueMs);
+  return deadline !== null && deadline < timesOutAt ? deadline : timesOutAt;
+}
+
+/** How a job ends that has waited to its `queueDeadline`. */
+export function queueOutcome({ deadline }: Job, now: Date): Outcome {
+  return deadline !== null && deadline <= now
+    ? outcomeOf("deadline_exceeded", "its deadline passed while it waited")
+    : outcomeOf("queue_timeout", "no worker took it within the queue time-out");
+}
+
+/** How long an attempt that starts at `now` may run, in milliseconds, at least 1; `null`: without end. */
+export function runTimeLeftMs(
+  { timeouts: { runMs }, deadline }: Pick<JobSpec, "timeouts" | "deadline">,
+  now: Date,
+): number | null {
+  if (deadline === null) return runMs;
+  const leftMs = Math.max(1, deadline.getTime() - now.getTime());
+  return runMs === null ? leftMs : Math.min(runMs, leftMs);
+}
+
+/** `outcome` as the job's author sees it: the worker knows of one time-out and not that it was the deadline. */
+export function attributeTimeout(job: Job, outcome: Outcome): Outcome {
+  const { deadline, startedAt, policy } = job;
+  if (outcome.reason !== "run_timeout" || deadline === null || startedAt === null) return outcome;
+  const { runMs } = policy.timeouts;
+  if (runMs !== null && startedAt.getTime() + runMs <= deadline.getTime()) return outcome;
+  const message = "its deadline passed while it ran";
+  return { ...outcome, reason: "deadline_exceeded", message };
 }
 
 /** What the end of a running attempt does to its job: ends it, or sends it back to wait for another attempt. */
@@ -204,12 +239,13 @@ export function settle(job: Job, outcome: Outcome, now: Date, random: Random): r
     return [{ type: endState, at: now, outcome }];
   }
   const delayMs = retryDelayMs(job.policy.retryPolicy, job.startedAttempts, random);
-  if (delayMs !== undefined) {
-    return [
-      { type: "retry_scheduled", at: now, runAt: new Date(now.getTime() + delayMs), outcome },
-    ];
-  }
   const end: JobEvent = { type: endState, at: now, outcome };
+  if (delayMs !== undefined) {
+    const runAt = new Date(now.getTime() + delayMs);
+    // Past its deadline it would only wait to be ended, and the reason of this end would be lost.
+    if (job.deadline !== null && runAt >= job.deadline) return [end];
+    return [{ type: "retry_scheduled", at: now, runAt, outcome }];
+  }
   const { maxAttempts } = job.policy.retryPolicy;
   if (maxAttempts === 1) return [end];
   return [{ type: "retries_exhausted", at: now, attempts: job.startedAttempts }, end];

@@ -18,7 +18,13 @@ const POOL: Pool = {
   template: {
     arch: "x64",
     labels: { os: "linux" },
-    capacity: { cpuMillis: 2_000, memoryBytes: 1_000, diskBytes: 1_000 },
+    capacity: {
+      cpuMillis: 2_000,
+      memoryBytes: 1_000,
+      diskBytes: 1_000,
+      gpuCount: 0,
+      attemptCount: 10,
+    },
   },
 };
 
@@ -29,12 +35,16 @@ function waiting(count: number, parts: Partial<Candidate["requirements"]> = {}):
     priority: 0,
     urgentSince: after(index),
     tenantId: DEFAULT_TENANT_ID,
+    placement: { preferences: [], policy: null },
     requirements: {
       cpuMillis: 1_000,
       memoryBytes: 0,
       diskBytes: 0,
+      gpuCount: 0,
+      gpuModel: null,
       arch: null,
       constraints: [],
+      tolerations: [],
       ...parts,
     },
   }));

@@ -1,6 +1,6 @@
 import type { WorkerId } from "./ids.ts";
 import type { Host } from "./scheduler/host.ts";
-import { type Candidate, planPlacements } from "./scheduler/plan.ts";
+import { type Candidate, type PlanTerms, planPlacements } from "./scheduler/plan.ts";
 import type { Capacity } from "./worker.ts";
 
 /** Workers made from one template by one provider, with a size policy. */
@@ -40,6 +40,14 @@ export interface PoolDemand {
   readonly unplaceable: readonly Candidate[];
 }
 
+/** Few workers are wanted, and none is kept free: each job that fits one is a reason to make it. */
+const FILL: PlanTerms = {
+  policy: "bin_pack",
+  now: new Date(0),
+  reserveAfterMs: null,
+  explainedId: null,
+};
+
 /**
  * How many workers to provision now: up to `minWorkers`, as many as the unplaceable jobs would fill and `warmWorkers`
  * beyond them, less those that are booting already; never beyond `maxWorkers` or `maxStartsPerMinute`. Jobs that do not
@@ -53,7 +61,7 @@ export function provisionCount(pool: Pool, demand: PoolDemand): number {
   const imagined = Array.from({ length: demand.bootingCount + room }, (_, index) =>
     imaginedHost(pool.template, index),
   );
-  const { placements } = planPlacements(demand.unplaceable, imagined, { policy: "bin_pack" });
+  const { placements } = planPlacements(demand.unplaceable, imagined, FILL);
   const used = new Set(placements.map(({ workerId }) => workerId)).size;
   return Math.min(room, starts, Math.max(missing, used + spare - demand.bootingCount));
 }
@@ -65,8 +73,10 @@ function imaginedHost(template: WorkerTemplate, index: number): Host {
     tenantId: null,
     arch: template.arch,
     labels: template.labels,
+    taints: [],
+    gpuModel: "",
     capacity: template.capacity,
     free: template.capacity,
-    heldCount: 0,
+    before: null,
   };
 }

@@ -11,12 +11,25 @@ export type WorkerState =
   | "terminated"
   | "lost";
 
+/** Attempts that one worker may hold at once; it refuses more, so that their jobs run elsewhere. */
+export const MAX_ATTEMPT_COUNT = 1_000;
+
 /** What a worker can hold. */
 export interface Capacity {
   readonly cpuMillis: number;
   readonly memoryBytes: number;
   /** Free space where attempts live, beyond what the worker keeps in reserve. At 0 it takes no attempt. */
   readonly diskBytes: number;
+  readonly gpuCount: number;
+  /** Attempts at once. */
+  readonly attemptCount: number;
+}
+
+/** Keeps jobs away that do not tolerate it. */
+export interface Taint {
+  readonly key: string;
+  /** May be empty. */
+  readonly value: string;
 }
 
 /** One mounted file system. */
@@ -49,6 +62,9 @@ export interface WorkerFacts {
   readonly hostname: string;
   readonly arch: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** Of all its GPUs; `""` if it has none. */
+  readonly gpuModel: string;
   readonly capacity: Capacity;
 }
 

@@ -23,7 +23,9 @@ create table job (
   run_at timestamptz not null,
   -- When it was first due, earlier by a minute for each point of priority: the order in which jobs are placed.
   urgent_since timestamptz not null,
-  -- Null once an attempt has started: only the wait before the first is limited.
+  -- The spec's deadline.
+  deadline_at timestamptz,
+  -- Until when it may wait: the deadline, and before its first attempt the queue time-out.
   queue_deadline_at timestamptz,
   lease_token uuid,
   lease_worker_id uuid,
@@ -36,7 +38,7 @@ create table job (
   outcome_reason text constraint job_outcome_reason_check check (outcome_reason in (
     'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
-    'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal')),
+    'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
   outcome_signal text,
   outcome_message text,
@@ -100,7 +102,7 @@ create table attempt (
   outcome_reason text constraint attempt_outcome_reason_check check (outcome_reason in (
     'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
-    'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal')),
+    'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
   outcome_signal text,
   outcome_message text,

@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { constrainedMemory } from "node:process";
-import { PlatformError } from "@hodei/domain";
+import { DEFAULT_PLACEMENT_POLICY, PlatformError } from "@hodei/domain";
 import { z } from "zod";
 
 const PREFIX = "HODEI_SERVER_";
@@ -58,6 +58,10 @@ export const schema = z.strictObject({
   /** What each local worker can hold. Default: this machine, shared out among `localWorkersMax`. */
   localWorkerCpuMillis: z.coerce.number().int().min(1).optional(),
   localWorkerMemoryBytes: z.coerce.number().int().min(1).optional(),
+  /** How to choose among workers for jobs whose spec does not say. */
+  placementPolicy: z
+    .enum(["least_loaded", "bin_pack", "spread", "first_available"])
+    .default(DEFAULT_PLACEMENT_POLICY),
   /** Stops by itself after so long without unfinished jobs and without requests. Default: never. */
   idleExitMs: milliseconds.optional(),
   /** Ends local workers with the server; else they outlive it and come back to the next one. */

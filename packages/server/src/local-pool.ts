@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import process from "node:process";
-import { type Logger, PlatformError } from "@hodei/domain";
+import { type Logger, MAX_ATTEMPT_COUNT, PlatformError } from "@hodei/domain";
 import { LocalProcessProvider } from "@hodei/providers";
 import type { PoolMember } from "./application/index.ts";
 import { localWorkerCapacity, type ServerConfig } from "./config.ts";
@@ -27,7 +27,12 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
   if (process.getuid?.() === 0 && !allowRoot) throw rootRefused();
   const dir = join(config.dataDir, "workers");
   const provider = new LocalProcessProvider({ dir, workerCommand, environment, allowRoot, log });
-  const capacity = { ...localWorkerCapacity(config), diskBytes: Number.MAX_SAFE_INTEGER };
+  const capacity = {
+    ...localWorkerCapacity(config),
+    diskBytes: Number.MAX_SAFE_INTEGER,
+    gpuCount: 0,
+    attemptCount: MAX_ATTEMPT_COUNT,
+  };
   const pool = {
     name: "local",
     provider: provider.name,

@@ -178,7 +178,11 @@ function createDeps(
     subscriptions,
     keptRecords,
     activity: new Activity(),
-    settings: { ...DEFAULT_SETTINGS, ...options.settings },
+    settings: {
+      ...DEFAULT_SETTINGS,
+      placementPolicy: options.config.placementPolicy,
+      ...options.settings,
+    },
     log: options.log,
   };
 }

@@ -68,8 +68,19 @@ const QUICK_TIMING: Timing = {
 };
 
 const ACTIVE_MS = 60_000;
-const LARGE: Capacity = { cpuMillis: 4_000, memoryBytes: 2 ** 32, diskBytes: 2 ** 36 };
-const SMALL: Capacity = { cpuMillis: 1_000, memoryBytes: 2 ** 31, diskBytes: 2 ** 35 };
+const OTHERS = { gpuCount: 0, attemptCount: 100 };
+const LARGE: Capacity = {
+  cpuMillis: 4_000,
+  memoryBytes: 2 ** 32,
+  diskBytes: 2 ** 36,
+  ...OTHERS,
+};
+const SMALL: Capacity = {
+  cpuMillis: 1_000,
+  memoryBytes: 2 ** 31,
+  diskBytes: 2 ** 35,
+  ...OTHERS,
+};
 
 export function planScenario(random: RandomStream): Scenario {
   const shape = random.split("shape");

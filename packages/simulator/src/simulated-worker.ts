@@ -115,6 +115,8 @@ export class SimulatedWorker {
       hostname: "worker.test",
       arch: "x64",
       labels: {},
+      taints: [],
+      gpuModel: "",
       capacity,
     };
     const process = this.#process;

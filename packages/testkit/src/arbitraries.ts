@@ -12,6 +12,8 @@ import {
   type Lease,
   type LeaseToken,
   type Outcome,
+  PLACEMENT_POLICIES,
+  type PlacementTerms,
   type ReplicaId,
   type Requirements,
   type RetryPolicy,
@@ -110,8 +112,28 @@ export const anyRequirements = (): Arbitrary<Requirements> =>
     cpuMillis: fc.integer({ min: 0, max: 16_000 }),
     memoryBytes: fc.integer({ min: 0, max: 2 ** 40 }),
     diskBytes: fc.integer({ min: 0, max: 2 ** 50 }),
+    gpus: fc.constantFrom(
+      { gpuCount: 0, gpuModel: null },
+      { gpuCount: 2, gpuModel: null },
+      { gpuCount: 1, gpuModel: "a100" },
+    ),
     arch: fc.constantFrom(null, "x64", "arm64"),
     constraints: fc.array(anyConstraint(), { maxLength: 3 }),
+    tolerations: fc.array(record({ key: anyName(), value: anyText() }), { maxLength: 2 }),
+  }).map(({ gpus, ...rest }) => ({ ...rest, ...gpus }));
+
+export const anyPlacementTerms = (): Arbitrary<PlacementTerms> =>
+  record({
+    preferences: fc.array(
+      record({
+        constraint: anyConstraint(),
+        weight: fc.integer({ min: -100, max: 100 }).filter((weight) => weight !== 0),
+      }),
+      { maxLength: 3 },
+    ),
+    policy: fc.option(
+      fc.constantFrom(...(Object.keys(PLACEMENT_POLICIES) as (keyof typeof PLACEMENT_POLICIES)[])),
+    ),
   });
 
 export const anyRetryPolicy = (): Arbitrary<RetryPolicy> =>
@@ -139,6 +161,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     files: fc.array(anyFile(), { maxLength: 3 }),
     secrets: fc.uniqueArray(anySecretRef(), { maxLength: 3, selector: ({ name }) => name }),
     requirements: anyRequirements(),
+    placement: anyPlacementTerms(),
     priority: fc.integer({ min: -100, max: 100 }),
     labels: anyTextByName(),
     annotations: anyTextByName(),
@@ -149,14 +172,24 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
       graceMs: fc.nat({ max: 3_600_000 }),
     }),
     retryPolicy: anyRetryPolicy(),
-    notBefore: fc.option(anyDate()),
+    instants: anyStartAndEnd(),
     logPolicy: record({
       maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
       overflow: fc.constantFrom("drop", "block"),
     }),
     keepBackground: fc.boolean(),
     isolation: record({ privateHome: fc.boolean(), sandbox: fc.boolean() }),
-  });
+  }).map(({ instants, ...rest }) => ({ ...rest, ...instants }));
+
+/** Either may be absent; the deadline comes after. */
+const anyStartAndEnd = (): Arbitrary<Pick<JobSpec, "notBefore" | "deadline">> =>
+  fc
+    .tuple(fc.option(anyDate()), fc.option(anyDate()))
+    .map(([notBefore, deadline]) =>
+      notBefore === null || deadline === null || notBefore < deadline
+        ? { notBefore, deadline }
+        : { notBefore: deadline, deadline: new Date(notBefore.getTime() + 1) },
+    );
 
 function withoutReservedNames(env: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("HODEI_")));
@@ -226,6 +259,8 @@ const anyCapacity = (): Arbitrary<Capacity> =>
     cpuMillis: fc.integer({ min: 0, max: 64_000 }),
     memoryBytes: fc.integer({ min: 0, max: 2 ** 40 }),
     diskBytes: fc.integer({ min: 0, max: 2 ** 50 }),
+    gpuCount: fc.integer({ min: 0, max: 8 }),
+    attemptCount: fc.integer({ min: 1, max: 100 }),
   });
 
 export const anyWorkerFacts = (): Arbitrary<WorkerFacts> =>
@@ -234,6 +269,8 @@ export const anyWorkerFacts = (): Arbitrary<WorkerFacts> =>
     hostname: anyText(),
     arch: fc.constantFrom("x64", "arm64"),
     labels: anyTextByName(),
+    taints: fc.array(record({ key: anyName(), value: anyText() }), { maxLength: 2 }),
+    gpuModel: fc.constantFrom("", "a100"),
     capacity: anyCapacity(),
   });
 

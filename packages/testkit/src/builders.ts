@@ -8,6 +8,7 @@ import {
   type JobId,
   type JobSpec,
   type LeaseToken,
+  MAX_ATTEMPT_COUNT,
   type NewJob,
   type Pool,
   type ReplicaId,
@@ -72,7 +73,15 @@ export function someWorkerFacts(parts: Partial<WorkerFacts> = {}): WorkerFacts {
     hostname: "worker-1.test",
     arch: "x64",
     labels: { os: "linux" },
-    capacity: { cpuMillis: 4_000, memoryBytes: 8 * 1024 ** 3, diskBytes: 100 * 1024 ** 3 },
+    taints: [],
+    gpuModel: "",
+    capacity: {
+      cpuMillis: 4_000,
+      memoryBytes: 8 * 1024 ** 3,
+      diskBytes: 100 * 1024 ** 3,
+      gpuCount: 0,
+      attemptCount: MAX_ATTEMPT_COUNT,
+    },
     ...parts,
   };
 }

@@ -6,6 +6,7 @@ export {
   anyJobEvent,
   anyJobSpec,
   anyOutcome,
+  anyPlacementTerms,
   anyRequirements,
   anyRetryPolicy,
   anyText,

@@ -23,7 +23,7 @@ export interface UnsupportedWork {
 export interface AttemptSpec
   extends Pick<JobSpec, "env" | "workingDir" | "stdin" | "files" | "logPolicy">,
     Pick<JobSpec, "keepBackground" | "isolation">,
-    Pick<Requirements, "cpuMillis" | "memoryBytes">,
+    Pick<Requirements, "cpuMillis" | "memoryBytes" | "gpuCount">,
     Pick<Timeouts, "runMs" | "graceMs"> {
   readonly work: Command | Script | UnsupportedWork;
   /** Zeroed when the process has been given them. */

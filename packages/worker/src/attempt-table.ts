@@ -1,16 +1,20 @@
-import { type AttemptRef, type LogAck, type Outcome, outcomeOf } from "@hodei/domain";
+import {
+  type AttemptRef,
+  type LogAck,
+  MAX_ATTEMPT_COUNT,
+  type Outcome,
+  outcomeOf,
+} from "@hodei/domain";
 import type { AttemptSpec } from "./attempt-run.ts";
 import { type AttemptMessage, HeldAttempt, type HeldAttemptDeps } from "./held-attempt.ts";
 import type { FoundAttempt } from "./spool/spool.ts";
 
-/** Attempts held at once; more are refused, so that their jobs wait elsewhere. */
-const MAX_HELD = 1_000;
 /** Refusals not yet sent; the oldest is dropped then, and its job returns to waiting by the server's own time-out. */
 const MAX_REFUSALS = 1_000;
 
 export interface AttemptTableDeps extends Omit<HeldAttemptDeps, "onChange"> {
-  /** What keeps the machine from new attempts now, for people. */
-  readonly findObstacle: () => string | undefined;
+  /** What keeps the machine from such an attempt now, for people. */
+  readonly findObstacle: (spec: AttemptSpec) => string | undefined;
 }
 
 /**
@@ -65,7 +69,7 @@ export class AttemptTable {
       held.repeatStart();
       return;
     }
-    const problem = this.#findRefusal(held);
+    const problem = this.#findRefusal(held, spec);
     if (problem !== undefined) {
       this.#refuse(ref, problem);
       return;
@@ -203,11 +207,12 @@ export class AttemptTable {
     return attempt?.ref.leaseToken === ref.leaseToken ? attempt : undefined;
   }
 
-  #findRefusal(held: HeldAttempt | undefined): string | undefined {
+  #findRefusal(held: HeldAttempt | undefined, spec: AttemptSpec): string | undefined {
     if (held !== undefined) return "the attempt is held under another lease";
     if (this.#isDraining) return "the worker is leaving";
-    if (this.#held.size >= MAX_HELD) return `the worker holds ${MAX_HELD} attempts`;
-    return this.#deps.findObstacle();
+    if (this.#held.size >= MAX_ATTEMPT_COUNT)
+      return `the worker holds ${MAX_ATTEMPT_COUNT} attempts`;
+    return this.#deps.findObstacle(spec);
   }
 
   #refuse(ref: AttemptRef, message: string): void {

@@ -11,6 +11,8 @@ test("everything but the server has a default", () => {
     serverUrl,
     stateDir: "/state/hodei/worker",
     labels: {},
+    taints: {},
+    attemptsMax: 1000,
     drainTimeoutMs: 30_000,
     attemptPidsMax: 4096,
     attemptCpu: "share",
@@ -32,12 +34,16 @@ test("variables are read, options win, undefined is not given", () => {
     HODEI_WORKER_SERVER_URL: serverUrl,
     HODEI_WORKER_STATE_DIR: "/var/lib/hodei",
     HODEI_WORKER_LABELS: "zone=a, disk = ssd,empty=",
+    HODEI_WORKER_TAINTS: "spot, team = ml,",
+    HODEI_WORKER_GPU: "a100=4",
     HODEI_WORKER_CPU_MILLIS: "1500",
     HODEI_WORKER_LOG_LEVEL: "debug",
     HODEI_SERVER_PORT: "not ours",
   };
   const config = loadWorkerConfig(env, { cpuMillis: 500, logLevel: undefined });
   assert.deepEqual(config.labels, { zone: "a", disk: "ssd", empty: "" });
+  assert.deepEqual(config.taints, { spot: "", team: "ml" });
+  assert.deepEqual(config.gpu, { model: "a100", count: 4 });
   assert.equal(config.cpuMillis, 500);
   assert.equal(config.logLevel, "debug");
   assert.equal(config.stateDir, "/var/lib/hodei");

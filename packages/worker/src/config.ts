@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { PlatformError } from "@hodei/domain";
+import { MAX_ATTEMPT_COUNT, PlatformError } from "@hodei/domain";
 import { z } from "zod";
 import { Secret } from "./secret.ts";
 
@@ -30,6 +30,16 @@ const schema = z
     stateDir: absolutePath,
     /** For constraints and preferences of jobs. In the environment: `name=value,name=value`. Default: none. */
     labels: labels.default({}),
+    /** Keep jobs away that do not tolerate them. In the environment: `key=value,key`. Default: none. */
+    taints: labels.default({}),
+    /** GPUs that attempts may be given, numbered from 0, all of one model: `model=count`. Default: none. */
+    gpu: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}=[1-9]\d{0,2}$/, "must look like model=count")
+      .transform(toGpus)
+      .optional(),
+    /** Attempts at once. Default: 1000, which is the most that a worker may hold. */
+    attemptsMax: z.int().min(1).max(MAX_ATTEMPT_COUNT).default(MAX_ATTEMPT_COUNT),
     /** Thousandths of a core that attempts may be given. Default: every core this process may use. */
     cpuMillis: z.int().min(1).max(1_024_000).optional(),
     /** Default: the machine's memory, or the limit of the control group. */
@@ -144,6 +154,7 @@ function fromEnv(env: Readonly<Record<string, string | undefined>>): Record<stri
 /** What stands for nothing else than digits is a number; the schema judges the rest. */
 function fromText(key: string, text: string): unknown {
   if (key === "labels") return parseLabels(text);
+  if (key === "taints") return parseTaints(text);
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
@@ -156,6 +167,24 @@ function parseLabels(text: string): Record<string, string> {
       throw invalidConfig([`${envName("labels")}: "${pair}" must look like name=value`]);
     }),
   );
+}
+
+/** Taints have a key and may have a value. */
+function parseTaints(text: string): Record<string, string> {
+  const taints = text.split(",").map((taint) => taint.trim());
+  return Object.fromEntries(
+    taints
+      .filter((taint) => taint !== "")
+      .map((taint) => {
+        const [key = "", ...value] = taint.split("=");
+        return [key.trim(), value.join("=").trim()];
+      }),
+  );
+}
+
+function toGpus(text: string): { readonly model: string; readonly count: number } {
+  const [model = "", count] = text.split("=");
+  return { model, count: Number(count) };
 }
 
 function defaultStateDir(env: Readonly<Record<string, string | undefined>>): string {

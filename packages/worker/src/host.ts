@@ -14,7 +14,15 @@ const MAX_CPU_MILLIS = 1_024_000;
 
 export type HostConfig = Pick<
   WorkerConfig,
-  "cpuMillis" | "memoryBytes" | "stateDir" | "labels" | "minFreeDiskBytes" | "metricsTtlMs"
+  | "cpuMillis"
+  | "memoryBytes"
+  | "gpu"
+  | "attemptsMax"
+  | "stateDir"
+  | "labels"
+  | "taints"
+  | "minFreeDiskBytes"
+  | "metricsTtlMs"
 >;
 
 /** The machine as attempts may use it: the configured part, or else the limits of this process. */
@@ -72,6 +80,8 @@ export class Host {
       cpuMillis: Math.min(cpuMillis ?? Math.min(coresMillis, limits.cpuMillis), MAX_CPU_MILLIS),
       memoryBytes: memoryBytes ?? Math.min(totalmem(), limits.memoryBytes),
       diskBytes: Math.max(0, this.#freeDiskBytes - minFreeDiskBytes),
+      gpuCount: this.#config.gpu?.count ?? 0,
+      attemptCount: this.#config.attemptsMax,
     };
   }
 
@@ -81,8 +91,16 @@ export class Host {
   }
 
   get facts(): Omit<WorkerFacts, "version"> {
-    const { labels } = this.#config;
-    return { hostname: hostname(), arch: arch(), labels, capacity: this.capacity };
+    const { labels, gpu } = this.#config;
+    const taints = Object.entries(this.#config.taints).map(([key, value]) => ({ key, value }));
+    return {
+      hostname: hostname(),
+      arch: arch(),
+      labels,
+      taints,
+      gpuModel: gpu?.model ?? "",
+      capacity: this.capacity,
+    };
   }
 
   /** The last measurement of the machine; `undefined` before the first. */

@@ -46,7 +46,12 @@ export function helloRequest(facts: WorkerFacts, attempts: readonly AttemptRef[]
   return create(SessionRequestSchema, {
     message: {
       case: "hello",
-      value: { ...facts, capacity: toProtoCapacity(facts.capacity), attempts: [...attempts] },
+      value: {
+        ...facts,
+        taints: facts.taints.map((taint) => ({ ...taint })),
+        capacity: toProtoCapacity(facts.capacity),
+        attempts: [...attempts],
+      },
     },
   });
 }
@@ -170,6 +175,7 @@ export function fromProtoSpec(
       privateHome: spec.isolation?.privateHome ?? false,
       sandbox: spec.isolation?.sandbox ?? false,
     },
+    gpuCount: spec.resources?.gpuCount ?? 0,
   };
 }
 
@@ -257,8 +263,9 @@ function toProtoUsage({ cpuMs, peakMemoryBytes, readBytes, writtenBytes }: Usage
   };
 }
 
-function toProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: Capacity) {
-  return { cpuMillis, memoryBytes: BigInt(memoryBytes), diskBytes: BigInt(diskBytes) };
+function toProtoCapacity(capacity: Capacity) {
+  const { memoryBytes, diskBytes } = capacity;
+  return { ...capacity, memoryBytes: BigInt(memoryBytes), diskBytes: BigInt(diskBytes) };
 }
 
 /** Cuts between characters, never inside one. */

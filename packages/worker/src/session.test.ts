@@ -50,7 +50,10 @@ function setUp(serve: Served) {
     },
   } as unknown as Connection;
   const limits = { minFreeDiskBytes: 0, metricsTtlMs: 0 };
-  const host = new Host({ clock, log }, { stateDir: tmpdir(), labels: {}, ...limits });
+  const host = new Host(
+    { clock, log },
+    { stateDir: tmpdir(), labels: {}, taints: {}, attemptsMax: 10, ...limits },
+  );
   const onDrain = (): void => {
     counts.drained += 1;
   };

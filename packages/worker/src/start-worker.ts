@@ -8,6 +8,7 @@ import type { WorkerClock } from "./clock.ts";
 import type { WorkerConfig } from "./config.ts";
 import { openConnection } from "./connection.ts";
 import { ControlGroups } from "./control-groups/control-groups.ts";
+import { Gpus } from "./gpus.ts";
 import { Host } from "./host.ts";
 import { PipePool } from "./pipe-pool.ts";
 import { ProcessTable } from "./processes/process-table.ts";
@@ -124,26 +125,29 @@ function createTable(
   config: WorkerConfig,
   { host, spool, ...parts }: TableParts,
 ): AttemptTable {
+  const gpus = new Gpus(config.gpu?.count ?? 0);
+  const startAttempt = createStartAttempt({
+    ...deps,
+    ...parts,
+    hostEnv: environmentOf(parts.user, deps.hostEnv),
+    processes: new ProcessTable(),
+    limits: {
+      isCpuCapped: config.attemptCpu === "cap",
+      pidsMax: config.attemptPidsMax,
+      openFiles: config.attemptOpenFiles,
+    },
+    attemptsPath: attemptsPath(config.stateDir),
+  });
   return new AttemptTable({
     ...deps,
-    startAttempt: createStartAttempt({
-      ...deps,
-      ...parts,
-      hostEnv: environmentOf(parts.user, deps.hostEnv),
-      processes: new ProcessTable(),
-      limits: {
-        isCpuCapped: config.attemptCpu === "cap",
-        pidsMax: config.attemptPidsMax,
-        openFiles: config.attemptOpenFiles,
-      },
-      attemptsPath: attemptsPath(config.stateDir),
-    }),
+    startAttempt: gpus.assignTo(startAttempt),
     batchLimits: {
       segmentCount: config.logBatchEntries,
       sizeBytes: config.logBatchBytes,
       intervalMs: config.logBatchIntervalMs,
     },
-    findObstacle: () => (host.isDiskLow ? "the worker's disk is almost full" : undefined),
+    findObstacle: ({ gpuCount }) =>
+      host.isDiskLow ? "the worker's disk is almost full" : gpus.findObstacle(gpuCount),
     spool,
   });
 }

@@ -28,6 +28,7 @@ export function specOf(
     stdin: new Uint8Array(0),
     files: [],
     secrets: [],
+    gpuCount: 0,
     runMs: null,
     graceMs: 10_000,
     cpuMillis: 1000,

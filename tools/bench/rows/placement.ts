@@ -5,6 +5,7 @@ import {
   DEFAULT_PLACEMENT_POLICY,
   DEFAULT_TENANT_ID,
   type Host,
+  type PlanTerms,
   parseJobId,
   parseWorkerId,
   planPlacements,
@@ -20,7 +21,12 @@ const SMALL = { hostCount: 500, candidateCount: 5_000 };
 const LARGE = { hostCount: 1_000, candidateCount: 10_000 };
 const GIB = 1024 ** 3;
 const ZONES = ["a", "b", "c", "d"] as const;
-const TERMS = { policy: DEFAULT_PLACEMENT_POLICY };
+const TERMS: PlanTerms = {
+  policy: DEFAULT_PLACEMENT_POLICY,
+  now: new Date(1_700_000_060_000),
+  reserveAfterMs: 30_000,
+  explainedId: null,
+};
 const DEFAULTS = createJobSpec({ kind: "command", argv: ["true"] }).requirements;
 
 /** Cost of the scheduler's decision alone: no database, no session. */
@@ -78,6 +84,8 @@ function createHost(index: number): Host {
     cpuMillis: 16_000 * size,
     memoryBytes: 64 * GIB * size,
     diskBytes: 500 * GIB,
+    gpuCount: 0,
+    attemptCount: 100,
   };
   const zone = pick(ZONES, index);
   const labels = { zone, os: "linux", disk: index % 2 === 0 ? "ssd" : "hdd" };
@@ -88,9 +96,11 @@ function createHost(index: number): Host {
     tenantId: null,
     arch,
     labels,
+    taints: [],
+    gpuModel: "",
     capacity,
     free: capacity,
-    heldCount: 0,
+    before: null,
   };
 }
 
@@ -112,6 +122,7 @@ function createCandidate(index: number): Candidate {
     priority,
     urgentSince: urgentSince(new Date(1_700_000_000_000 + index), priority),
     requirements,
+    placement: { preferences: [], policy: null },
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ExitReason, type JobSpec, JobState } from "@hodei/proto/hodei/v1/job";
+import { ExitReason, type JobSpec, JobState, PlacementPolicy } from "@hodei/proto/hodei/v1/job";
 import { runCli } from "../run-cli.ts";
 import { fakeContext } from "../testing/fake-context.ts";
 import {
@@ -197,7 +197,9 @@ test("every flag reaches the spec", async () => {
   const spec = await specOf([
     "--name", "n", "--env-file", "a.env", "-e", "B=3", "--env", "HOST", "--workdir", "/w", "--stdin", "in",
     "--timeout", "1m30s", "--queue-timeout", "500ms", "--grace", "0", "--retries", "2", "--label", "a=b",
-    "--label", "c=", "--priority", "-5", "--cpu", "0.5", "--memory", "512MiB", "--idempotency-key", "k", "--", "x",
+    "--label", "c=", "--priority", "-5", "--cpu", "0.5", "--memory", "512MiB", "--idempotency-key", "k",
+    "--constraint", "zone=a", "--prefer", "5:ssd", "--tolerate", "spot", "--policy", "bin_pack", "--gpu", "a100=2",
+    "--deadline", "2026-01-31T08:00:00Z", "--", "x",
   ], { cwd, env: { HOST: "h" } });
   assert.equal(spec.name, "n");
   assert.deepEqual(spec.env, { A: "1", B: "3", HOST: "h" });
@@ -219,6 +221,21 @@ test("every flag reaches the spec", async () => {
   assert.equal(spec.priority, -5);
   assert.equal(spec.resources?.cpuMillis, 500);
   assert.equal(spec.resources?.memoryBytes, 536_870_912n);
+  assert.deepEqual([spec.resources?.gpuModel, spec.resources?.gpuCount], ["a100", 2]);
+  assert.deepEqual(
+    spec.constraints.map(({ label, values }) => [label, ...values]),
+    [["zone", "a"]],
+  );
+  assert.deepEqual(
+    spec.preferences.map(({ constraint, weight }) => [constraint?.label, weight]),
+    [["ssd", 5]],
+  );
+  assert.deepEqual(
+    spec.tolerations.map(({ key, value }) => [key, value]),
+    [["spot", ""]],
+  );
+  assert.equal(spec.placementPolicy, PlacementPolicy.BIN_PACK);
+  assert.equal(spec.deadline?.seconds, BigInt(Date.parse("2026-01-31T08:00:00Z") / 1_000));
 });
 
 test("--stdin - is our standard input", async () => {

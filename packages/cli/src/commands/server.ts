@@ -23,6 +23,7 @@ interface Flags {
   readonly localWorkersMax?: number;
   readonly localWorkersAllowRoot?: boolean;
   readonly logRetention?: number;
+  readonly placementPolicy?: "least_loaded" | "bin_pack" | "spread" | "first_available";
   readonly logLevel?: "debug" | "info" | "warn" | "error";
 }
 
@@ -63,6 +64,12 @@ export function define(context: CommandContext): Command {
       "--log-retention <duration>",
       "how long logs are kept after the end of their attempts; default: 30 days",
       parsedBy(parseDuration),
+    )
+    .addOption(
+      new Option(
+        "--placement-policy <name>",
+        "how to choose among workers for jobs that do not say; default: least_loaded",
+      ).choices(["least_loaded", "bin_pack", "spread", "first_available"]),
     )
     .addOption(
       new Option("--log-level <level>", "what to log; default: info").choices([

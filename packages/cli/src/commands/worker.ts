@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { CommandContext } from "../context.ts";
 import { collectedBy, createCommand, parsedBy } from "../define-command.ts";
+import { parseToleration } from "../values/constraint.ts";
 import { parseDuration } from "../values/duration.ts";
 import { parseCpu, parsePair, wholeNumber } from "../values/scalars.ts";
 import { parseSize } from "../values/size.ts";
@@ -11,6 +12,9 @@ interface Flags {
   readonly joinTokenFile?: string;
   readonly stateDir?: string;
   readonly label?: readonly (readonly [string, string])[];
+  readonly taint?: readonly ReturnType<typeof parseToleration>[];
+  readonly gpu?: string;
+  readonly attemptsMax?: number;
   readonly cpu?: number;
   readonly memory?: number;
   readonly attemptPidsMax?: number;
@@ -34,6 +38,17 @@ export function define(context: CommandContext): Command {
     .option("--join-token-file <file>", "file with the join token, for the first start")
     .option("--state-dir <folder>", "folder of the worker's key and its attempts")
     .option("--label <name=value>", "for constraints of jobs (repeatable)", collectedBy(parsePair))
+    .option(
+      "--taint <key[=value]>",
+      "keeps jobs away that do not tolerate it (repeatable)",
+      collectedBy(parseToleration),
+    )
+    .option("--gpu <model=count>", "GPUs that attempts may be given, such as a100=4")
+    .option(
+      "--attempts-max <count>",
+      "attempts at once; default: 1000",
+      parsedBy(wholeNumber(1, 1_000)),
+    )
     .option("--cpu <cores>", "cores that attempts may be given; default: all", parsedBy(parseCpu))
     .option(
       "--memory <size>",
@@ -85,6 +100,9 @@ async function runInThisProcess(flags: Flags, context: CommandContext): Promise<
     joinTokenFile: joinTokenFile && resolve(context.cwd, joinTokenFile),
     stateDir: stateDir && resolve(context.cwd, stateDir),
     labels: label && Object.fromEntries(label),
+    taints: flags.taint && Object.fromEntries(flags.taint.map(({ key, value }) => [key, value])),
+    gpu: flags.gpu,
+    attemptsMax: flags.attemptsMax,
     cpuMillis: cpu,
     memoryBytes: memory,
     attemptPidsMax: flags.attemptPidsMax,

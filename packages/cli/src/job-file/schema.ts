@@ -1,4 +1,10 @@
-import { ConstraintOperator, ExitReason, LogOverflow, SecretForm } from "@hodei/proto/hodei/v1/job";
+import {
+  ConstraintOperator,
+  ExitReason,
+  LogOverflow,
+  PlacementPolicy,
+  SecretForm,
+} from "@hodei/proto/hodei/v1/job";
 import { durationFromMs, timestampFromDate } from "@hodei/sdk";
 import { z } from "zod";
 import { enumValue, enumWords } from "../output/enum-word.ts";
@@ -88,8 +94,8 @@ const resources = z.strictObject({
   cpuMillis: count(0, 1_024_000, "Thousandths of a core. Default: 1000.").exactOptional(),
   memoryBytes: size("Memory to set aside.").exactOptional(),
   diskBytes: size("Disk to set aside.").exactOptional(),
-  gpuCount: count(0, 1024, "GPUs.").exactOptional(),
-  gpuModel: text("Model of the GPUs.").exactOptional(),
+  gpuCount: count(0, 1024, "Whole GPUs, all of one worker.").exactOptional(),
+  gpuModel: text("Model of the GPUs, as workers name it.").exactOptional(),
   arch: z.enum(["x64", "arm64"]).exactOptional(),
 });
 
@@ -147,6 +153,14 @@ export const jobFileSchema = z
           weight: count(-100, 100, "Added where the constraint holds."),
         }),
       )
+      .meta({ description: "Each that holds makes a worker better, or worse, by its weight." })
+      .exactOptional(),
+    tolerations: z
+      .array(z.strictObject({ key: z.string(), value: z.string().exactOptional() }))
+      .meta({ description: "Taints of workers that it may run on. Without value: any." })
+      .exactOptional(),
+    placementPolicy: word(PlacementPolicy)
+      .meta({ description: "How to choose among workers. Default: as the server is set." })
       .exactOptional(),
     priority: count(-100, 100, "Higher goes first. Default: 0.").exactOptional(),
     labels: pairs("For selection in lists and filters.").exactOptional(),

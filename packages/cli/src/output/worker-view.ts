@@ -25,7 +25,8 @@ export function workerTable(workers: readonly Worker[], now: Date, paint: Paint)
 /** All about one worker. */
 export function workerFacts(worker: Worker, paint: Paint): string {
   const labels = Object.entries(worker.labels).map(([name, value]) => `${name}=${value}`);
-  const { capacity } = worker;
+  const taints = worker.taints.map(({ key, value }) => (value === "" ? key : `${key}=${value}`));
+  const { capacity, gpuModel } = worker;
   return facts(
     [
       ["id", worker.id],
@@ -36,10 +37,13 @@ export function workerFacts(worker: Worker, paint: Paint): string {
       ["host", worker.hostname || undefined],
       ["architecture", worker.arch || undefined],
       ["version", worker.version || undefined],
+      ["taints", taints.length === 0 ? undefined : taints.join(", ")],
       ["labels", labels.length === 0 ? undefined : labels.join(", ")],
       ["cores", capacity && `${capacity.cpuMillis / 1000}`],
       ["memory", capacity && formatSize(Number(capacity.memoryBytes))],
       ["free disk", capacity && formatSize(Number(capacity.diskBytes))],
+      ["GPUs", gpuModel === "" ? undefined : `${capacity?.gpuCount ?? 0} ${gpuModel}`],
+      ["attempts at once", capacity && `${capacity.attemptCount}`],
       ["created", instant(worker.createdAt)],
       ["connected", instant(worker.connectedAt)],
       ["terminated", instant(worker.terminatedAt)],

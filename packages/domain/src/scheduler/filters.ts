@@ -1,18 +1,28 @@
+import type { Requirements } from "../job-spec.ts";
+import type { Taint } from "../worker.ts";
 import { describeConstraint, holds } from "./constraints.ts";
-import type { Host, Need } from "./host.ts";
+import { type Host, hasRoom, type Need } from "./host.ts";
 import { describeBytes, describeCores } from "./sizes.ts";
 
 /** Why one worker is not feasible for one job; stable, for programs. */
 export type RejectionCode =
   | "tenant"
-  | "state"
   | "arch"
   | "constraint"
+  | "taint"
+  | "gpu_model"
   | "cpu_capacity"
   | "memory_capacity"
+  | "gpu_capacity"
+  | "state"
+  | "disk_full"
+  | "reserved"
+  | "outranked"
+  | "attempts"
   | "cpu"
   | "memory"
-  | "disk";
+  | "disk"
+  | "gpu";
 
 /** One rule that a worker must pass to be feasible. */
 export interface Filter {
@@ -22,8 +32,8 @@ export interface Filter {
   readonly describe: (host: Host, need: Need) => string;
 }
 
-/** Rules about what a worker is. What they reject stays rejected, whatever ends on the worker. */
-export const LASTING_FILTERS: readonly Filter[] = [
+/** Rules about what a worker is. */
+export const KIND_FILTERS: readonly Filter[] = [
   {
     code: "tenant",
     rejects: (host, need) => host.tenantId !== null && host.tenantId !== need.tenantId,
@@ -43,6 +53,21 @@ export const LASTING_FILTERS: readonly Filter[] = [
     },
   },
   {
+    code: "taint",
+    rejects: (host, need) => untoleratedTaint(host, need) !== undefined,
+    describe: (host, need) => `have the taint ${describeTaint(untoleratedTaint(host, need))}`,
+  },
+  {
+    code: "gpu_model",
+    rejects: ({ gpuModel }, { requirements }) =>
+      requirements.gpuModel !== null && requirements.gpuModel !== gpuModel,
+    describe: (_, { requirements }) => `have no ${requirements.gpuModel} GPUs`,
+  },
+];
+
+/** Rules about what a worker has when nothing runs on it. What they reject waits in vain, whatever ends there. */
+export const SIZE_FILTERS: readonly Filter[] = [
+  {
     code: "cpu_capacity",
     rejects: ({ capacity }, { requirements }) => requirements.cpuMillis > capacity.cpuMillis,
     describe: (_, { requirements }) => `have fewer than ${describeCores(requirements.cpuMillis)}`,
@@ -54,14 +79,46 @@ export const LASTING_FILTERS: readonly Filter[] = [
       `have less than ${describeBytes(requirements.memoryBytes)} of memory`,
   },
   {
+    code: "gpu_capacity",
+    rejects: ({ capacity }, { requirements }) => requirements.gpuCount > capacity.gpuCount,
+    describe: (_, { requirements }) => `have fewer than ${describeGpus(requirements)}`,
+  },
+];
+
+/** Rules about the state that a worker is in. */
+export const STATE_FILTERS: readonly Filter[] = [
+  {
     code: "state",
     rejects: ({ state }) => state !== "ready",
     describe: ({ state }) => `are ${state}`,
   },
+  {
+    code: "disk_full",
+    // On a disk with nothing to offer, even a job that asks for none would soon fail.
+    rejects: ({ capacity }) => capacity.diskBytes <= 0,
+    describe: () => "have too little free disk to take jobs",
+  },
 ];
 
-/** Rules about what is free on a worker now. */
-export const PASSING_FILTERS: readonly Filter[] = [
+/** Rules about what is free on a worker now: one of them rejects it exactly if `hasRoom` is false. */
+export const ROOM_FILTERS: readonly Filter[] = [
+  {
+    code: "reserved",
+    rejects: ({ before, free }, { requirements }) =>
+      before !== null && hasRoom(before.reservations, requirements) && !hasRoom(free, requirements),
+    describe: () => "are kept for more urgent jobs that have waited long for room",
+  },
+  {
+    code: "outranked",
+    rejects: ({ before, free }, { requirements }) =>
+      before !== null && hasRoom(before.placements, requirements) && !hasRoom(free, requirements),
+    describe: () => "have room, which more urgent jobs take first",
+  },
+  {
+    code: "attempts",
+    rejects: ({ free }) => free.attemptCount < 1,
+    describe: ({ capacity }) => `hold ${capacity.attemptCount} attempts, as many as they may`,
+  },
   {
     code: "cpu",
     rejects: ({ free }, { requirements }) => requirements.cpuMillis > free.cpuMillis,
@@ -76,24 +133,50 @@ export const PASSING_FILTERS: readonly Filter[] = [
   },
   {
     code: "disk",
-    // On a disk with nothing to offer, even a job that asks for none would soon fail.
-    rejects: ({ capacity, free }, { requirements }) =>
-      capacity.diskBytes <= 0 || requirements.diskBytes > free.diskBytes,
+    rejects: ({ free }, { requirements }) => requirements.diskBytes > free.diskBytes,
     describe: (_, { requirements }) =>
-      requirements.diskBytes === 0
-        ? "have too little free disk to take jobs"
-        : `have less than ${describeBytes(requirements.diskBytes)} of disk free`,
+      `have less than ${describeBytes(requirements.diskBytes)} of disk free`,
+  },
+  {
+    code: "gpu",
+    rejects: ({ free }, { requirements }) => requirements.gpuCount > free.gpuCount,
+    describe: (_, { requirements }) => `have fewer than ${describeGpus(requirements)} free`,
   },
 ];
 
 /** Every rule, in the order in which they are asked: what lasts before what passes. */
-export const FILTERS: readonly Filter[] = [...LASTING_FILTERS, ...PASSING_FILTERS];
+export const FILTERS: readonly Filter[] = [
+  ...KIND_FILTERS,
+  ...SIZE_FILTERS,
+  ...STATE_FILTERS,
+  ...ROOM_FILTERS,
+];
 
 /** The first filter that rejects `host`, or `undefined` if it is feasible. */
 export function rejection(host: Host, need: Need): Filter | undefined {
   return FILTERS.find((filter) => filter.rejects(host, need));
 }
 
+/** Whether none of `filters` rejects `host`. */
+export function passes(filters: readonly Filter[], host: Host, need: Need): boolean {
+  return !filters.some((filter) => filter.rejects(host, need));
+}
+
 function failedConstraint({ labels }: Host, { requirements }: Need) {
   return requirements.constraints.find((constraint) => !holds(constraint, labels));
 }
+
+function untoleratedTaint({ taints }: Host, { requirements: { tolerations } }: Need) {
+  return taints.find(
+    (taint) =>
+      !tolerations.some(
+        ({ key, value }) => key === taint.key && (value === "" || value === taint.value),
+      ),
+  );
+}
+
+const describeTaint = (taint: Taint | undefined): string =>
+  taint === undefined || taint.value === "" ? `${taint?.key}` : `${taint.key}=${taint.value}`;
+
+const describeGpus = ({ gpuCount, gpuModel }: Requirements): string =>
+  `${gpuCount} ${gpuModel === null ? "" : `${gpuModel} `}${gpuCount === 1 ? "GPU" : "GPUs"}`;

@@ -1,4 +1,4 @@
-import { anyRequirements } from "@hodei/testkit";
+import { anyPlacementTerms, anyRequirements } from "@hodei/testkit";
 import fc from "fast-check";
 import { DEFAULT_TENANT_ID, type TenantId, type WorkerId } from "../ids.ts";
 import type { Requirements } from "../job-spec.ts";
@@ -9,11 +9,20 @@ const NOTHING: Requirements = {
   cpuMillis: 0,
   memoryBytes: 0,
   diskBytes: 0,
+  gpuCount: 0,
+  gpuModel: null,
   arch: null,
   constraints: [],
+  tolerations: [],
 };
 
-export const ROOMY: Capacity = { cpuMillis: 4_000, memoryBytes: 4_000, diskBytes: 4_000 };
+export const ROOMY: Capacity = {
+  cpuMillis: 4_000,
+  memoryBytes: 4_000,
+  diskBytes: 4_000,
+  gpuCount: 2,
+  attemptCount: 10,
+};
 
 /** An empty, connected worker that takes jobs of every tenant, but for `parts`. */
 export function aHost(parts: Partial<Host> = {}): Host {
@@ -23,9 +32,11 @@ export function aHost(parts: Partial<Host> = {}): Host {
     tenantId: null,
     arch: "x64",
     labels: {},
+    taints: [],
+    gpuModel: "a100",
     capacity: ROOMY,
     free: ROOMY,
-    heldCount: 0,
+    before: null,
     ...parts,
   };
 }
@@ -35,6 +46,7 @@ export function aNeed(requirements: Partial<Requirements> = {}): Need {
   return {
     tenantId: DEFAULT_TENANT_ID,
     requirements: { ...NOTHING, cpuMillis: 1_000, ...requirements },
+    placement: { preferences: [], policy: null },
   };
 }
 
@@ -47,6 +59,7 @@ export const anyNeed = (): fc.Arbitrary<Need> =>
       fc.nat({ max: 4_000 }).map((cpuMillis) => ({ ...NOTHING, cpuMillis })),
       anyRequirements(),
     ),
+    placement: fc.oneof(fc.constant({ preferences: [], policy: null }), anyPlacementTerms()),
   });
 
 export const anyHosts = (): fc.Arbitrary<Host[]> =>
@@ -62,18 +75,28 @@ export const anyHosts = (): fc.Arbitrary<Host[]> =>
           cpuMillis: fc.nat({ max: 8_000 }),
           memoryBytes: fc.nat({ max: 2 ** 40 }),
           diskBytes: fc.nat({ max: 2 ** 50 }),
+          gpuCount: fc.nat({ max: 2 }),
+          attemptCount: fc.integer({ min: 1, max: 4 }),
         }),
+        taints: fc.constantFrom([], [], [{ key: "a", value: "1" }]),
+        gpuModel: fc.constantFrom("", "a100"),
         usedShare: fc.constantFrom(0, 0, 0.5, 1),
-        heldCount: fc.nat({ max: 3 }),
       })
-      .map(({ usedShare, ...host }) => ({ ...host, free: shareOf(host.capacity, 1 - usedShare) })),
+      .map(({ usedShare, ...host }) => ({
+        ...host,
+        before: null,
+        free: shareOf(host.capacity, 1 - usedShare),
+      })),
     { maxLength: 6, selector: ({ workerId }) => workerId },
   );
 
-function shareOf({ cpuMillis, memoryBytes, diskBytes }: Capacity, share: number): Capacity {
+function shareOf(capacity: Capacity, share: number): Capacity {
+  const part = (amount: number) => Math.floor(amount * share);
   return {
-    cpuMillis: Math.floor(cpuMillis * share),
-    memoryBytes: Math.floor(memoryBytes * share),
-    diskBytes: Math.floor(diskBytes * share),
+    cpuMillis: part(capacity.cpuMillis),
+    memoryBytes: part(capacity.memoryBytes),
+    diskBytes: part(capacity.diskBytes),
+    gpuCount: part(capacity.gpuCount),
+    attemptCount: part(capacity.attemptCount),
   };
 }

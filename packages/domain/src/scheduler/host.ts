@@ -1,6 +1,7 @@
 import type { TenantId, WorkerId } from "../ids.ts";
-import type { Requirements } from "../job-spec.ts";
-import type { Capacity } from "../worker.ts";
+import type { Job } from "../job.ts";
+import type { PlacementTerms, Requirements } from "../job-spec.ts";
+import type { Capacity, Taint } from "../worker.ts";
 
 /** What a connected worker is to the scheduler; only a `ready` one is given attempts. */
 export type HostState = "ready" | "draining" | "disconnected" | "lost";
@@ -13,32 +14,77 @@ export interface Host {
   readonly tenantId: TenantId | null;
   readonly arch: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  /** Of all its GPUs; `""` if it has none. */
+  readonly gpuModel: string;
   readonly capacity: Capacity;
   readonly free: Capacity;
-  /** Attempts that it has, or is to receive. */
-  readonly heldCount: number;
+  /** While a plan is made: what `free` was before. `null` otherwise. */
+  readonly before: FreeBefore | null;
+}
+
+/** What was free on a host before a plan gave or promised some of it to jobs. */
+export interface FreeBefore {
+  /** … to any job. */
+  readonly placements: Capacity;
+  /** … to jobs that it keeps the host for; those that it placed there are taken off. */
+  readonly reservations: Capacity;
 }
 
 /** What one job asks of its worker, and whose job it is. */
 export interface Need {
   readonly tenantId: TenantId;
   readonly requirements: Requirements;
+  readonly placement: PlacementTerms;
+}
+
+/** What a stored job asks. */
+export function needOf({ tenantId, policy: { requirements, placement } }: Job): Need {
+  return { tenantId, requirements, placement };
 }
 
 /** `host` after it was given a job with `requirements`. */
 export function hold(host: Host, requirements: Requirements): Host {
+  const { before } = host;
+  const free = subtract(host.free, requirements);
+  if (before === null) return { ...host, free };
+  const reservations = subtract(before.reservations, requirements);
+  return { ...host, free, before: { ...before, reservations } };
+}
+
+/** `host` as it was before it was given a job with `requirements`. */
+export function release(host: Host, requirements: Requirements): Host {
+  const { free } = host;
   return {
     ...host,
-    free: subtract(host.free, requirements),
-    heldCount: host.heldCount + 1,
+    free: {
+      cpuMillis: free.cpuMillis + requirements.cpuMillis,
+      memoryBytes: free.memoryBytes + requirements.memoryBytes,
+      diskBytes: free.diskBytes + requirements.diskBytes,
+      gpuCount: free.gpuCount + requirements.gpuCount,
+      attemptCount: free.attemptCount + 1,
+    },
   };
 }
 
-/** What is left of `free` when `taken` is set aside. */
+/** What is left of `free` when one attempt with `taken` is set aside. */
 export function subtract(free: Capacity, taken: Requirements): Capacity {
   return {
     cpuMillis: free.cpuMillis - taken.cpuMillis,
     memoryBytes: free.memoryBytes - taken.memoryBytes,
     diskBytes: free.diskBytes - taken.diskBytes,
+    gpuCount: free.gpuCount - taken.gpuCount,
+    attemptCount: free.attemptCount - 1,
   };
+}
+
+/** Whether one attempt with `requirements` finds room in `free`. */
+export function hasRoom(free: Capacity, requirements: Requirements): boolean {
+  return (
+    free.attemptCount >= 1 &&
+    requirements.cpuMillis <= free.cpuMillis &&
+    requirements.memoryBytes <= free.memoryBytes &&
+    requirements.diskBytes <= free.diskBytes &&
+    requirements.gpuCount <= free.gpuCount
+  );
 }

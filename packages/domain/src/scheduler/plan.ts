@@ -1,9 +1,15 @@
 import type { JobId, WorkerId } from "../ids.ts";
-import { LASTING_FILTERS, PASSING_FILTERS } from "./filters.ts";
-import { type Host, hold, type Need } from "./host.ts";
-import { type PlacementPolicy, scoreOf } from "./placement-policy.ts";
-import { byUrgency } from "./urgency.ts";
+import type { PlacementPolicy } from "../job-spec.ts";
+import { Board } from "./board.ts";
+import type { Host, Need } from "./host.ts";
+import { byUrgency, dueSince } from "./urgency.ts";
 import { type WaitReason, waitReasons } from "./wait-reasons.ts";
+
+/**
+ * Jobs that a plan keeps a host for, most urgent first; those behind them get theirs when one of the first is placed. So
+ * most of a cluster goes on with smaller jobs, and the most urgent one that waits for room always has its host.
+ */
+export const MAX_RESERVATION_COUNT = 8;
 
 /** A job that is due and waits for a worker. */
 export interface Candidate extends Need {
@@ -21,24 +27,40 @@ export interface Placement {
 
 export interface Unplaceable {
   readonly jobId: JobId;
-  /** Most frequent first. Of the workers as they are when all that is more urgent has been placed. */
+  /**
+   * Most frequent first, of the workers as they are when all that is more urgent has been placed. Empty unless the terms
+   * ask for them: they cost more than placing does.
+   */
   readonly reasons: readonly WaitReason[];
+  /** The worker that takes nothing less urgent until there is room for this job; `null`: none. */
+  readonly keptWorkerId: WorkerId | null;
 }
 
 export interface Plan {
   readonly placements: readonly Placement[];
+  /** Most urgent first. */
   readonly unplaceable: readonly Unplaceable[];
 }
 
 export interface PlanTerms {
+  /** Of jobs that name none. */
   readonly policy: PlacementPolicy;
+  readonly now: Date;
+  /** How long a job is due before a host is kept for it; `null`: none ever is. */
+  readonly reserveAfterMs: number | null;
+  /** The job of which to tell why it is unplaceable; `null`: none. */
+  readonly explainedId: JobId | null;
 }
 
 /**
  * Places candidates on hosts: most urgent first, each on its best feasible host, the first among equals; what is placed
  * takes its share at once, so no host is filled beyond what was free. Does not change its arguments.
  *
- * Takes time in proportion to candidates × hosts, with a small factor for candidates that ask for the same.
+ * Smaller jobs go past a large one that finds no room, until it has been due for `reserveAfterMs`: then the host that is
+ * nearest to having room for it gets nothing less urgent but what fits beside it. That host only becomes emptier, turn by
+ * turn, so the job is placed when enough of what runs there has ended.
+ *
+ * Takes time in proportion to the candidates, and for each different thing that they ask for, to the hosts.
  */
 export function planPlacements(
   candidates: readonly Candidate[],
@@ -48,93 +70,24 @@ export function planPlacements(
   const board = new Board(hosts, terms.policy);
   const placements: Placement[] = [];
   const unplaceable: Unplaceable[] = [];
+  let reservationCount = 0;
   for (const candidate of candidates.toSorted(byUrgency)) {
     const { jobId, version } = candidate;
-    const outcome = board.place(candidate);
-    if ("reasons" in outcome) unplaceable.push({ jobId, reasons: outcome.reasons });
-    else placements.push({ jobId, version, workerId: outcome.workerId });
+    const host = board.place(candidate);
+    if (host !== undefined) {
+      placements.push({ jobId, version, workerId: host.workerId });
+      continue;
+    }
+    const reasons = jobId === terms.explainedId ? waitReasons(candidate, board.hosts) : [];
+    const mayKeep = reservationCount < MAX_RESERVATION_COUNT && hasWaited(candidate, terms);
+    const kept = mayKeep ? board.reserve(candidate) : undefined;
+    if (kept !== undefined) reservationCount += 1;
+    unplaceable.push({ jobId, reasons, keptWorkerId: kept?.workerId ?? null });
   }
   return { placements, unplaceable };
 }
 
-/** What the filters and scorers said of every host for all candidates that ask for the same. */
-interface Group {
-  readonly need: Need;
-  /** Indices of the hosts that pass what lasts. */
-  readonly indices: readonly number[];
-  /** Beside `indices`: score, or `Number.NEGATIVE_INFINITY` if the host is not feasible. */
-  readonly scores: Float64Array;
-  /** Beside `indices`: changes of the host that the score has seen. */
-  readonly seen: Int32Array;
-  /** Set once no host was feasible: hosts only get fuller, so none will be. */
-  reasons: readonly WaitReason[] | undefined;
-}
-
-/** Hosts while a plan is made. Scores are kept per group and host until the host changes. */
-class Board {
-  readonly #hosts: Host[];
-  readonly #policy: PlacementPolicy;
-  readonly #changes: Int32Array;
-  readonly #groups = new Map<string, Group>();
-
-  constructor(hosts: readonly Host[], policy: PlacementPolicy) {
-    this.#hosts = [...hosts];
-    this.#policy = policy;
-    this.#changes = new Int32Array(hosts.length);
-  }
-
-  /** Gives the job to its best feasible host, or says why there is none. */
-  place(need: Need): Pick<Host, "workerId"> | Pick<Unplaceable, "reasons"> {
-    const group = this.#groupOf(need);
-    if (group.reasons !== undefined) return { reasons: group.reasons };
-    const index = this.#bestIndex(group);
-    const host = this.#hosts[index];
-    if (host === undefined) {
-      group.reasons = waitReasons(need, this.#hosts);
-      return { reasons: group.reasons };
-    }
-    this.#hosts[index] = hold(host, need.requirements);
-    this.#changes[index] = (this.#changes[index] ?? 0) + 1;
-    return host;
-  }
-
-  #groupOf({ tenantId, requirements }: Need): Group {
-    const key = JSON.stringify([tenantId, requirements]);
-    const known = this.#groups.get(key);
-    if (known !== undefined) return known;
-    const need = { tenantId, requirements };
-    const indices = [...this.#hosts.keys()].filter((index) => {
-      const host = this.#hosts[index];
-      return host !== undefined && !LASTING_FILTERS.some(({ rejects }) => rejects(host, need));
-    });
-    const scores = new Float64Array(indices.length);
-    const seen = new Int32Array(indices.length).fill(-1);
-    const group: Group = { need, indices, scores, seen, reasons: undefined };
-    this.#groups.set(key, group);
-    return group;
-  }
-
-  /** Index of the feasible host with the highest score, the first among equals; -1 if none is feasible. */
-  #bestIndex(group: Group): number {
-    const { indices, scores, seen } = group;
-    let best = -1;
-    let bestScore = Number.NEGATIVE_INFINITY;
-    for (let position = 0; position < indices.length; position += 1) {
-      const index = indices[position] ?? -1;
-      if (seen[position] !== this.#changes[index]) this.#rate(group, position, index);
-      const score = scores[position] ?? Number.NEGATIVE_INFINITY;
-      if (score <= bestScore) continue;
-      best = index;
-      bestScore = score;
-    }
-    return best;
-  }
-
-  #rate({ need, scores, seen }: Group, position: number, index: number): void {
-    const host = this.#hosts[index];
-    if (host === undefined) return;
-    const feasible = !PASSING_FILTERS.some(({ rejects }) => rejects(host, need));
-    scores[position] = feasible ? scoreOf(this.#policy, host, need) : Number.NEGATIVE_INFINITY;
-    seen[position] = this.#changes[index] ?? 0;
-  }
+function hasWaited(candidate: Candidate, { now, reserveAfterMs }: PlanTerms): boolean {
+  if (reserveAfterMs === null) return false;
+  return now.getTime() - dueSince(candidate).getTime() >= reserveAfterMs;
 }

@@ -1,4 +1,4 @@
-import { FILTERS, type Filter, type RejectionCode } from "./filters.ts";
+import { type Filter, type RejectionCode, rejection } from "./filters.ts";
 import type { Host, Need } from "./host.ts";
 
 /** Why a job waits. `workerCount` workers say so. */
@@ -16,7 +16,7 @@ export function waitReasons(need: Need, hosts: readonly Host[]): readonly WaitRe
   }
   const reasons = new Map<string, { readonly filter: Filter; workerCount: number }>();
   for (const host of hosts) {
-    const filter = FILTERS.find(({ rejects }) => rejects(host, need));
+    const filter = rejection(host, need);
     if (filter === undefined) continue;
     const text = filter.describe(host, need);
     const known = reasons.get(text);

@@ -6,6 +6,7 @@ import {
   applyAttemptEvent,
   applyJobEvent,
   applyJobEvents,
+  attributeTimeout,
   type Cause,
   EXIT_REASONS,
   invariant,
@@ -108,9 +109,10 @@ export function endAttempt(
     ...cause
   }: { readonly at: Date; readonly random: Random; readonly causedBy?: Cause },
 ): JobChange {
-  const { outcome, logBytes, processesLeft, usage } = report;
+  const { logBytes, processesLeft, usage } = report;
   const { job, attempt, events } =
     held.job.state === "assigned" ? startAttempt(held, at) : { ...held, events: [] };
+  const outcome = attributeTimeout(job, report.outcome);
   const ends = settle(job, outcome, at, random).map((event) => ({ ...event, ...cause }));
   const type = attemptEnd(outcome);
   return {

@@ -1,4 +1,4 @@
-import { type AttemptRef, type Job, type JobSpec, outcomeOf } from "@hodei/domain";
+import { type AttemptRef, type Job, type JobSpec, outcomeOf, runTimeLeftMs } from "@hodei/domain";
 import { endAttempt, type HeldJob, isCurrent, withAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { fetchSecrets } from "./fetch-secrets.ts";
@@ -11,7 +11,7 @@ type DispatchDeps = Pick<Deps, "database" | "secrets" | "sessions" | "clock" | "
  * The rest is left to `dispatchAssignments`: the secrets that a job needs, and whatever fails.
  */
 export async function sendAssignments(
-  deps: Pick<Deps, "database" | "sessions" | "signals" | "log">,
+  deps: Pick<Deps, "database" | "sessions" | "clock" | "signals" | "log">,
   held: readonly HeldJob[],
 ): Promise<void> {
   const here = held.filter(({ attempt }) => deps.sessions.find(attempt.workerId) !== undefined);
@@ -33,7 +33,9 @@ export async function sendAssignments(
       }
       session.sentAssignments.add(attempt.leaseToken);
       session.known.set(attempt.leaseToken, { job, attempt });
-      session.send({ type: "assignment", ref: refOf(job, attempt.leaseToken), spec, secrets: [] });
+      const bounded = withTimeLeft(spec, deps.clock.now());
+      const ref = refOf(job, attempt.leaseToken);
+      session.send({ type: "assignment", ref, spec: bounded, secrets: [] });
     }
   } catch (error) {
     deps.log.warn("assignments_not_sent", { error });
@@ -107,7 +109,14 @@ async function sendAssignment(
   // The scheduler may have sent it meanwhile.
   if (session.sentAssignments.has(ref.leaseToken)) return;
   session.sentAssignments.add(ref.leaseToken);
-  session.send({ type: "assignment", ref, spec, secrets: secrets.values });
+  const bounded = withTimeLeft(spec, deps.clock.now());
+  session.send({ type: "assignment", ref, spec: bounded, secrets: secrets.values });
+}
+
+/** As a span of time: the worker's clock may be another. */
+function withTimeLeft(spec: JobSpec, now: Date): JobSpec {
+  const runMs = runTimeLeftMs(spec, now);
+  return { ...spec, timeouts: { ...spec.timeouts, runMs } };
 }
 
 /** Counts as an attempt that started: a policy that tries again has its limit by those. */

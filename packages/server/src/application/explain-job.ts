@@ -5,7 +5,7 @@ import {
   type Host,
   type Job,
   type JobId,
-  type Need,
+  needOf,
   rejection,
   scoreOf,
   type WaitReason,
@@ -69,8 +69,6 @@ function placedSummary({ state, lease, attempt, cancelRequest }: Job): string {
   const where = `Attempt ${attempt} is ${state} on worker ${lease?.workerId}`;
   return cancelRequest === null ? `${where}.` : `${where}; its cancel was asked for.`;
 }
-
-const needOf = ({ tenantId, policy: { requirements } }: Job): Need => ({ tenantId, requirements });
 
 function scoresOf(job: Job, hosts: readonly Host[]): Explanation["scores"] {
   const need = needOf(job);

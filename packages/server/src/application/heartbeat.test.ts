@@ -38,7 +38,7 @@ test("a worker without free disk gets no jobs until it has some", async () => {
   await scheduleJobs(deps);
   assert.equal((await find(deps, job)).state, "pending");
   const [reason] = (await explainJob(deps, ALICE, job.id)).reasons;
-  assert.equal(reason?.code, "disk");
+  assert.equal(reason?.code, "disk_full");
   assert.equal(reason.message, "1 of 1 workers have too little free disk to take jobs");
   await peer.session.receive({ type: "heartbeat", capacity, metrics: null });
   await assign(deps, peer, job);

@@ -54,7 +54,7 @@ function toHost(
   held: readonly Pick<HeldAttempt, "requirements">[],
 ): Host[] {
   if (worker.facts === null || worker.state === "terminated") return [];
-  const { arch, labels } = worker.facts;
+  const { arch, labels, taints, gpuModel } = worker.facts;
   const capacity = reported ?? worker.facts.capacity;
   const empty: Host = {
     workerId: worker.id,
@@ -63,9 +63,11 @@ function toHost(
     tenantId: worker.provider === JOINED_PROVIDER ? worker.tenantId : null,
     arch,
     labels: withPool(worker, labels),
+    taints,
+    gpuModel,
     capacity,
     free: capacity,
-    heldCount: 0,
+    before: null,
   };
   return [held.reduce((host, { requirements }) => hold(host, requirements), empty)];
 }

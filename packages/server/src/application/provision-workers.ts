@@ -3,7 +3,6 @@ import {
   bootFailures,
   type Candidate,
   createWorker,
-  DEFAULT_PLACEMENT_POLICY,
   DEFAULT_TENANT_ID,
   loopCause,
   type Machine,
@@ -19,6 +18,7 @@ import {
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { countHeld, readHosts } from "./hosts.ts";
+import { planTerms } from "./plan-terms.ts";
 import { removeWorker } from "./remove-worker.ts";
 import { Turnover } from "./turnover.ts";
 
@@ -86,9 +86,10 @@ export class Provisioner {
   async #unplaceable(): Promise<readonly Candidate[]> {
     const { database, clock, settings, sessions } = this.#deps;
     const { readers } = database;
-    const due = await readers.jobs.listDue(clock.now(), settings.scheduleLimitCount);
+    const now = clock.now();
+    const due = await readers.jobs.listDue(now, settings.scheduleLimitCount);
     if (due.length === 0) return [];
-    const terms = { policy: DEFAULT_PLACEMENT_POLICY };
+    const terms = planTerms(settings, now);
     const plan = planPlacements(due, await readHosts({ readers, sessions }), terms);
     const ids = new Set(plan.unplaceable.map(({ jobId }) => jobId));
     return due.filter(({ jobId }) => ids.has(jobId));

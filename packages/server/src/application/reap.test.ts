@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ReplicaId } from "@hodei/domain";
+import { outcomeOf, type ReplicaId } from "@hodei/domain";
+import { aJobSpec } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
 import {
   ALICE,
@@ -75,6 +76,25 @@ test("a job that waits longer than its queue time-out times out", async () => {
   const ended = await find(deps, job);
   assert.equal(ended.state, "timed_out");
   assert.equal(ended.outcome?.reason, "queue_timeout");
+});
+
+test("a job that waits to its deadline ends, and one that runs then gets no longer", async () => {
+  const deps = testDeps();
+  const deadline = new Date(deps.clock.now().getTime() + 1_000);
+  const { requirements } = aJobSpec();
+  const never = { ...requirements, arch: "arm64" };
+  const waiting = await submit(deps, { deadline, requirements: never });
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer, { deadline, retryPolicy: RETRY_TWICE });
+  assert.equal(peer.of("assignment")[0]?.spec.timeouts.runMs, 1_000);
+  await deps.clock.advance(1_000);
+  await reapQueueTimeouts(deps);
+  assert.equal((await find(deps, waiting)).outcome?.reason, "deadline_exceeded");
+  await peer.session.receive(finish(ref, outcomeOf("run_timeout", "longer than 1000 ms")));
+  await settled();
+  const ended = await find(deps, job);
+  assert.equal(ended.state, "timed_out");
+  assert.equal(ended.outcome?.reason, "deadline_exceeded");
 });
 
 test("a worker that does not come back within its grace is lost, and its job is retried by policy", async () => {

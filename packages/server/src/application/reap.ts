@@ -2,7 +2,7 @@ import {
   applyJobEvent,
   applyWorkerEvent,
   type JobEvent,
-  outcomeOf,
+  queueOutcome,
   type ReplicaId,
   type Worker,
   type WorkerEvent,
@@ -35,7 +35,7 @@ export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
   }
 }
 
-/** One turn: jobs that waited longer than their queue time-out end. */
+/** One turn: jobs that waited longer than their queue time-out, or to their deadline, end. */
 export async function reapQueueTimeouts(deps: ReapDeps): Promise<undefined> {
   const now = deps.clock.now();
   const jobs = await deps.database.readers.jobs.listQueueTimedOut(now, REAP_LIMIT_COUNT);
@@ -43,8 +43,7 @@ export async function reapQueueTimeouts(deps: ReapDeps): Promise<undefined> {
     await deps.database.transact(async (stores) => {
       const job = await stores.jobs.lock(id);
       if (job.version !== version) return;
-      const outcome = outcomeOf("queue_timeout", "no worker took it within the queue time-out");
-      const event: JobEvent = { type: "timed_out", at: now, outcome };
+      const event: JobEvent = { type: "timed_out", at: now, outcome: queueOutcome(job, now) };
       await stores.jobs.update(applyJobEvent(job, event), [event]);
     });
   }

@@ -1,9 +1,9 @@
 import {
-  DEFAULT_PLACEMENT_POLICY,
   hold,
   type Job,
   type JobChange,
   type Lease,
+  needOf,
   type Placement,
   planPlacements,
   rejection,
@@ -12,6 +12,7 @@ import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { sendAssignments } from "./dispatch-assignments.ts";
 import { readHosts, toHosts } from "./hosts.ts";
+import { planTerms } from "./plan-terms.ts";
 
 /** Placements that one transaction stores. */
 const PLACEMENTS_PER_TRANSACTION = 100;
@@ -28,7 +29,7 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   const candidates = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
   if (candidates.length > 0) {
     const hosts = await readHosts({ readers, sessions: deps.sessions });
-    const { placements } = planPlacements(candidates, hosts, { policy: DEFAULT_PLACEMENT_POLICY });
+    const { placements } = planPlacements(candidates, hosts, planTerms(deps.settings, now));
     for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
       const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
       deps.activity.note(
@@ -65,10 +66,9 @@ function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<r
       const job = jobsById.get(jobId);
       const host = hosts.get(workerId);
       if (job?.version !== version || host === undefined) continue;
-      const { requirements } = job.policy;
-      if (rejection(host, { tenantId: job.tenantId, requirements }) !== undefined) continue;
+      if (rejection(host, needOf(job)) !== undefined) continue;
       changes.push(toChange(deps, job, host.workerId));
-      hosts.set(workerId, hold(host, requirements));
+      hosts.set(workerId, hold(host, job.policy.requirements));
     }
     const assigned = await stores.jobs.updateAll(changes);
     return assigned.flatMap((job, index) => {

@@ -1,3 +1,5 @@
+import { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy } from "@hodei/domain";
+
 /** Times and bounds of the control plane. All in milliseconds unless the name says otherwise. */
 export interface Settings {
   /** How often a worker reports. */
@@ -22,6 +24,10 @@ export interface Settings {
   readonly pollIntervalMs: number;
   /** Jobs that one scheduling turn looks at, most urgent first; the rest wait for the next turn. */
   readonly scheduleLimitCount: number;
+  /** How the best of several feasible workers is found, for jobs that do not say. */
+  readonly placementPolicy: PlacementPolicy;
+  /** How long a job is due before a worker is kept for it that has no room for it yet. */
+  readonly reserveAfterMs: number;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -36,4 +42,6 @@ export const DEFAULT_SETTINGS: Settings = {
   replicaTtlMs: 10_000,
   pollIntervalMs: 1_000,
   scheduleLimitCount: 10_000,
+  placementPolicy: DEFAULT_PLACEMENT_POLICY,
+  reserveAfterMs: 30_000,
 };

@@ -41,5 +41,5 @@ function fits(
     return job === undefined ? [] : [job.policy.requirements];
   });
   const free = requirements.reduce(subtract, capacity);
-  return free.cpuMillis >= 0 && free.memoryBytes >= 0 && free.diskBytes >= 0;
+  return Object.values(free).every((amount) => amount >= 0);
 }

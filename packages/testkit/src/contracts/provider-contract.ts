@@ -141,7 +141,13 @@ export function provisionRequest(): ProvisionRequest {
     template: {
       arch: arch(),
       labels: { pool: "default", zone: "a" },
-      capacity: { cpuMillis: 2_000, memoryBytes: 1_073_741_824, diskBytes: 0 },
+      capacity: {
+        cpuMillis: 2_000,
+        memoryBytes: 1_073_741_824,
+        diskBytes: 0,
+        gpuCount: 0,
+        attemptCount: 100,
+      },
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   type JobSpec,
   type JobStore,
   jobEventRecords,
+  needOf,
   type Page,
   type PageRequest,
   PlatformError,
@@ -57,14 +58,13 @@ export class MemoryJobReader implements JobReader {
 
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
     return this.#unfinished()
-      .filter(({ state, runAt }) => state === "pending" && runAt <= now)
-      .map(({ id, version, tenantId, urgentSince, policy: { priority, requirements } }) => ({
-        jobId: id,
-        version,
-        tenantId,
-        priority,
-        urgentSince,
-        requirements,
+      .filter((job) => job.state === "pending" && job.runAt <= now && mayWaitAt(job, now))
+      .map((job) => ({
+        ...needOf(job),
+        jobId: job.id,
+        version: job.version,
+        priority: job.policy.priority,
+        urgentSince: job.urgentSince,
       }))
       .toSorted(byUrgency)
       .slice(0, limit);
@@ -190,6 +190,11 @@ export function storeJobRow({ unfinishedJobs, finishedJobs }: Tables, row: JobRo
   } else {
     unfinishedJobs.set(id, row);
   }
+}
+
+function mayWaitAt(job: Job, now: Date): boolean {
+  const until = queueDeadline(job);
+  return until === null || until > now;
 }
 
 function passes(filter: JobFilter, job: Job): boolean {

@@ -8,6 +8,7 @@ import {
   type JobSpec,
   type Page,
   type PageRequest,
+  type PlacementTerms,
   PlatformError,
   type Requirements,
   type TenantId,
@@ -33,9 +34,11 @@ const GET_SPECS: Statement = {
 const LIST_DUE: Statement = {
   name: "job_list_due",
   text: `
-    select j.id, j.tenant_id, j.version, j.priority, j.urgent_since, s.policy -> 'requirements' as requirements
+    select j.id, j.tenant_id, j.version, j.priority, j.urgent_since, 
+      s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement
     from job j join job_spec s on s.job_id = j.id
     where j.state = 'pending' and j.run_at <= $1
+      and (j.queue_deadline_at is null or j.queue_deadline_at > $1)
     order by j.urgent_since, j.id
     limit $2`,
 };
@@ -89,6 +92,7 @@ interface CandidateRow {
   readonly priority: number;
   readonly urgent_since: Date;
   readonly requirements: Requirements;
+  readonly placement: PlacementTerms;
 }
 
 interface HeldRow {
@@ -128,14 +132,17 @@ export class PostgresJobReader implements JobReader {
 
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
     const rows = await this.#sql.run<CandidateRow>(LIST_DUE, [now, limit]);
-    return rows.map(({ id, tenant_id, version, priority, urgent_since, requirements }) => ({
-      jobId: id as JobId,
-      version,
-      tenantId: tenant_id as TenantId,
-      priority,
-      urgentSince: urgent_since,
-      requirements,
-    }));
+    return rows.map(
+      ({ id, tenant_id, version, priority, urgent_since, requirements, placement }) => ({
+        jobId: id as JobId,
+        version,
+        tenantId: tenant_id as TenantId,
+        priority,
+        urgentSince: urgent_since,
+        requirements,
+        placement,
+      }),
+    );
   }
 
   async nextDueAt(now: Date): Promise<Date | null> {

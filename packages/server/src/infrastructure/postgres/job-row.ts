@@ -22,6 +22,7 @@ export interface JobRow extends OutcomeColumns {
   readonly priority: number;
   readonly run_at: Date;
   readonly urgent_since: Date;
+  readonly deadline_at: Date | null;
   readonly queue_deadline_at: Date | null;
   readonly lease_token: string | null;
   readonly lease_worker_id: string | null;
@@ -45,7 +46,7 @@ export interface StoredJobRow extends JobRow {
 // biome-ignore format: one column a line
 export const JOB_COLUMN_TYPES = {
   id: "uuid", tenant_id: "text", state: "text", version: "integer", attempt: "integer", started_attempts: "integer",
-  priority: "smallint", run_at: "timestamptz", urgent_since: "timestamptz", queue_deadline_at: "timestamptz",
+  priority: "smallint", run_at: "timestamptz", urgent_since: "timestamptz", deadline_at: "timestamptz", queue_deadline_at: "timestamptz",
   lease_token: "uuid", lease_worker_id: "uuid", acknowledge_by: "timestamptz",
   created_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
   cancel_requested_at: "timestamptz", cancel_requested_by: "text",
@@ -59,6 +60,7 @@ const FIXED_COLUMNS: readonly string[] = [
   "tenant_id",
   "priority",
   "urgent_since",
+  "deadline_at",
   "created_at",
   "correlation_id",
 ] satisfies (keyof JobRow)[];
@@ -88,6 +90,7 @@ export function toJobRow(job: Job): JobRow {
     priority: job.policy.priority,
     run_at: job.runAt,
     urgent_since: job.urgentSince,
+    deadline_at: job.deadline,
     queue_deadline_at: queueDeadline(job),
     lease_token: job.lease?.token ?? null,
     lease_worker_id: job.lease?.workerId ?? null,
@@ -117,6 +120,7 @@ export function fromJobRow(row: StoredJobRow): Job {
     lease: toLease(row),
     runAt: row.run_at,
     urgentSince: row.urgent_since,
+    deadline: row.deadline_at,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,

@@ -11,22 +11,29 @@ export interface SpecColumns {
 /** The rest of a spec as JSON: bytes as base64, instants as ISO 8601. */
 export type SpecJson = Omit<
   JobSpec,
-  "name" | "labels" | keyof JobPolicy | "stdin" | "files" | "notBefore"
+  "name" | "labels" | keyof JobPolicy | "stdin" | "files" | "notBefore" | "deadline"
 > & {
   readonly stdin: string;
   readonly files: readonly (Omit<InputFile, "content"> & { readonly content: string })[];
   readonly notBefore: string | null;
+  readonly deadline: string | null;
 };
 
 export function toSpecColumns(whole: JobSpec): SpecColumns {
-  const { name, labels, priority, requirements, timeouts, retryPolicy, ...rest } = whole;
+  const { name, labels, priority, requirements, placement, timeouts, retryPolicy, ...rest } = whole;
   const spec = {
     ...rest,
     stdin: toBase64(rest.stdin),
     files: rest.files.map((file) => ({ ...file, content: toBase64(file.content) })),
     notBefore: rest.notBefore?.toISOString() ?? null,
+    deadline: rest.deadline?.toISOString() ?? null,
   };
-  return { name, labels, policy: { priority, requirements, timeouts, retryPolicy }, spec };
+  return {
+    name,
+    labels,
+    policy: { priority, requirements, placement, timeouts, retryPolicy },
+    spec,
+  };
 }
 
 export function fromSpecColumns({ name, labels, policy, spec }: SpecColumns): JobSpec {
@@ -38,6 +45,7 @@ export function fromSpecColumns({ name, labels, policy, spec }: SpecColumns): Jo
     stdin: fromBase64(spec.stdin),
     files: spec.files.map((file) => ({ ...file, content: fromBase64(file.content) })),
     notBefore: spec.notBefore === null ? null : new Date(spec.notBefore),
+    deadline: spec.deadline === null ? null : new Date(spec.deadline),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createJobSpec, outcomeOf, type WorkerId } from "@hodei/domain";
+import { createJobSpec, needOf, outcomeOf, type WorkerId } from "@hodei/domain";
 import { after, aJobSpec } from "../../builders.ts";
 import type { Open } from "./scene.ts";
 
@@ -29,13 +29,12 @@ function testDueJobs(open: Open): void {
     const due = await jobs.listDue(after(99), 10);
     assert.deepEqual(
       due,
-      order.map(({ id, tenantId, version, urgentSince, policy: { priority, requirements } }) => ({
-        jobId: id,
-        tenantId,
-        version,
-        priority,
-        urgentSince,
-        requirements,
+      order.map((job) => ({
+        ...needOf(job),
+        jobId: job.id,
+        version: job.version,
+        priority: job.policy.priority,
+        urgentSince: job.urgentSince,
       })),
     );
     assert.deepEqual(await jobs.listDue(after(99), 2), due.slice(0, 2));
@@ -125,6 +124,29 @@ function testOverdueJobs(open: Open): void {
     assert.deepEqual(await jobs.listQueueTimedOut(after(1_010), 10), [first, second]);
     assert.deepEqual(await jobs.listQueueTimedOut(after(1_010), 1), [first]);
     assert.deepEqual(await jobs.listQueueTimedOut(after(1_004), 10), []);
+  });
+
+  test("a deadline ends every wait, and what has waited to its end is not due any more", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const spec = { deadline: after(1_000) };
+    const waiting = await scene.pendingJob({ spec });
+    const started = await scene.runningJob({}, { spec });
+    const retried = await scene.change(started, {
+      type: "retry_scheduled",
+      at: after(20),
+      runAt: after(20),
+      outcome: outcomeOf("worker_lost", ""),
+    });
+    assert.deepEqual(retried.deadline, after(1_000));
+    const both = [waiting.id, retried.id].toSorted();
+    const ids = (found: readonly { readonly id: string }[]) => found.map(({ id }) => id).toSorted();
+    assert.deepEqual(ids(await jobs.listQueueTimedOut(after(999), 10)), []);
+    assert.deepEqual(ids(await jobs.listQueueTimedOut(after(1_000), 10)), both);
+    const due = async (nowMs: number) =>
+      (await jobs.listDue(after(nowMs), 10)).map(({ jobId }) => jobId).toSorted();
+    assert.deepEqual(await due(999), both);
+    assert.deepEqual(await due(1_000), []);
   });
 
   test("unfinished jobs are counted until they end", async (context) => {

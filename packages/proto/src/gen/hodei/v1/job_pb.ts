@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/job.proto.
  */
 export const file_hodei_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChJob2RlaS92MS9qb2IucHJvdG8SCGhvZGVpLnYxIqcLCgdKb2JTcGVjEisKBG5hbWUYASABKAlCHbpIGnIYGIABMhNeW15ceDAwLVx4MWZceDdmXSokEiQKB2NvbW1hbmQYAiABKAsyES5ob2RlaS52MS5Db21tYW5kSAASIgoGc2NyaXB0GAMgASgLMhAuaG9kZWkudjEuU2NyaXB0SAASKAoJY29udGFpbmVyGAQgASgLMhMuaG9kZWkudjEuQ29udGFpbmVySAASZwoDZW52GAUgAygLMhouaG9kZWkudjEuSm9iU3BlYy5FbnZFbnRyeUI+ukg7mgE4EOgHIh9yHRiAAjIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKhJyECiAgAgyCl5bXlx4MDBdKiQSKQoLd29ya2luZ19kaXIYBiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEhgKBXN0ZGluGAcgASgMQgm6SAZ6BBiAgEASLAoFZmlsZXMYCCADKAsyEy5ob2RlaS52MS5JbnB1dEZpbGVCCLpIBZIBAhBkEi4KB3NlY3JldHMYCSADKAsyEy5ob2RlaS52MS5TZWNyZXRSZWZCCLpIBZIBAhBkEiYKCXJlc291cmNlcxgKIAEoCzITLmhvZGVpLnYxLlJlc291cmNlcxIzCgtjb25zdHJhaW50cxgLIAMoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCCLpIBZIBAhBAEjMKC3ByZWZlcmVuY2VzGAwgAygLMhQuaG9kZWkudjEuUHJlZmVyZW5jZUIIukgFkgECEEASJAoIcHJpb3JpdHkYDSABKAVCErpIDxoNGGQonP//////////ARJ+CgZsYWJlbHMYDiADKAsyHS5ob2RlaS52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Qk+6SEyaAUkQQCIycjAYgAEyK15bQS1aYS16MC05XShbQS1aYS16MC05Ll8vLV0qW0EtWmEtejAtOV0pPyQqEXIPGIACMgpeW15ceDAwXSokEmoKC2Fubm90YXRpb25zGA8gAygLMiIuaG9kZWkudjEuSm9iU3BlYy5Bbm5vdGF0aW9uc0VudHJ5QjG6SC6aASsQQCITchEQARiAAjIKXlteXHgwMF0qJCoSchAogIABMgpeW15ceDAwXSokEhwKBHRhZ3MYECABKAsyDi5ob2RlaS52MS5UYWdzEiQKCHRpbWVvdXRzGBEgASgLMhIuaG9kZWkudjEuVGltZW91dHMSKwoMcmV0cnlfcG9saWN5GBIgASgLMhUuaG9kZWkudjEuUmV0cnlQb2xpY3kSKgoLY29uY3VycmVuY3kYEyABKAsyFS5ob2RlaS52MS5Db25jdXJyZW5jeRIuCgpub3RfYmVmb3JlGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoGYnVkZ2V0GBYgASgLMhAuaG9kZWkudjEuQnVkZ2V0EiYKCXJldGVudGlvbhgXIAEoCzITLmhvZGVpLnYxLlJldGVudGlvbhIXCg9rZWVwX2JhY2tncm91bmQYGCABKAgSJwoKbG9nX3BvbGljeRgZIAEoCzITLmhvZGVpLnYxLkxvZ1BvbGljeRImCglpc29sYXRpb24YGiABKAsyEy5ob2RlaS52MS5Jc29sYXRpb24aKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgR3b3JrEgW6SAIIASI4CgdDb21tYW5kEi0KBGFyZ3YYASADKAlCH7pIHJIBGQgBEIAgIhJyECiAgAgyCl5bXlx4MDBdKiQiqwEKBlNjcmlwdBIoCgdjb250ZW50GAEgASgJQhe6SBRyEhABKICAQDIKXlteXHgwMF0qJBIpCgtpbnRlcnByZXRlchgCIAEoCUIUukgRcg8ogCAyCl5bXlx4MDBdKiQSKwoEYXJncxgDIAMoCUIdukgakgEXEIAgIhJyECiAgAgyCl5bXlx4MDBdKiQSHwoXd2l0aG91dF9zYWZldHlfcHJlYW1ibGUYBCABKAgiPwoJQ29udGFpbmVyEhkKBWltYWdlGAEgASgJQgq6SAdyBRABGIAIEhcKBGFyZ3YYAiADKAlCCbpIBpIBAxCAICJhCglJbnB1dEZpbGUSJAoEcGF0aBgBIAEoCUIWukgTchEQASiAIDIKXlteXHgwMF0qJBIaCgdjb250ZW50GAIgASgMQgm6SAZ6BBiAgEASEgoKZXhlY3V0YWJsZRgDIAEoCCJTCglTZWNyZXRSZWYSGAoEbmFtZRgBIAEoCUIKukgHcgUQARiAAhIsCgRmb3JtGAIgASgOMhQuaG9kZWkudjEuU2VjcmV0Rm9ybUIIukgFggECEAEi0QEKCVJlc291cmNlcxIdCgpjcHVfbWlsbGlzGAEgASgNQgm6SAYqBBiAwD4SJAoMbWVtb3J5X2J5dGVzGAIgASgEQg66SAsyCRiAgICAgICAAhIiCgpkaXNrX2J5dGVzGAMgASgEQg66SAsyCRiAgICAgICAAhIbCglncHVfY291bnQYBCABKA1CCLpIBSoDGIAIEhsKCWdwdV9tb2RlbBgFIAEoCUIIukgFcgMYgAESIQoEYXJjaBgGIAEoCUITukgQcg5SAFIDeDY0UgVhcm02NCKEAQoKQ29uc3RyYWludBIZCgVsYWJlbBgBIAEoCUIKukgHcgUQARiAARI6CghvcGVyYXRvchgCIAEoDjIcLmhvZGVpLnYxLkNvbnN0cmFpbnRPcGVyYXRvckIKukgHggEEEAEgABIfCgZ2YWx1ZXMYAyADKAlCD7pIDJIBCRBAIgVyAxiAAiJiCgpQcmVmZXJlbmNlEjAKCmNvbnN0cmFpbnQYASABKAsyFC5ob2RlaS52MS5Db25zdHJhaW50Qga6SAPIAQESIgoGd2VpZ2h0GAIgASgFQhK6SA8aDRhkKJz//////////wEiWAoEVGFncxIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxiAARIWCgR0ZWFtGAIgASgJQgi6SAVyAxiAARIdCgtjb3N0X2NlbnRyZRgDIAEoCUIIukgFcgMYgAEivwEKCFRpbWVvdXRzEj0KBXF1ZXVlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiA54QPMgQQwIQ9EjsKA3J1bhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgUIgOeEDzIEEMCEPRI3CgVncmFjZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyACLjAQoLUmV0cnlQb2xpY3kSHQoMbWF4X2F0dGVtcHRzGAEgASgNQge6SAQqAhhkEj0KCmJhc2VfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEjwKCW1heF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASOAoHcmVhc29ucxgEIAMoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CEbpIDpIBCxAgIgeCAQQQASAAIjUKC0NvbmN1cnJlbmN5EhcKA2tleRgBIAEoCUIKukgHcgUQARiAAhINCgVsaW1pdBgCIAEoDSI3CgZCdWRnZXQSGQoIY3VycmVuY3kYASABKAlCB7pIBHICGAMSEgoKbWF4X21pY3JvcxgCIAEoBCJRCglMb2dQb2xpY3kSEQoJbWF4X2J5dGVzGAEgASgEEjEKCG92ZXJmbG93GAIgASgOMhUuaG9kZWkudjEuTG9nT3ZlcmZsb3dCCLpIBYIBAhABIjIKCUlzb2xhdGlvbhIUCgxwcml2YXRlX2hvbWUYASABKAgSDwoHc2FuZGJveBgCIAEoCCJ6CgVVc2FnZRIrCghjcHVfdGltZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFwZWFrX21lbW9yeV9ieXRlcxgCIAEoBBISCgpyZWFkX2J5dGVzGAMgASgEEhUKDXdyaXR0ZW5fYnl0ZXMYBCABKAQiXAoJUmV0ZW50aW9uEicKBGxvZ3MYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDam9iGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpUBCgdPdXRjb21lEjAKBnJlYXNvbhgBIAEoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CCrpIB4IBBBABIAASFgoJZXhpdF9jb2RlGAIgASgFSACIAQESFwoGc2lnbmFsGAMgASgJQge6SARyAhggEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDKIAgQgwKCl9leGl0X2NvZGUi/QMKA0pvYhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIhCgVzdGF0ZRgEIAEoDjISLmhvZGVpLnYxLkpvYlN0YXRlEg8KB3ZlcnNpb24YBSABKAQSDwoHYXR0ZW1wdBgGIAEoDRIQCghwcmlvcml0eRgHIAEoBRIpCgZsYWJlbHMYCCADKAsyGS5ob2RlaS52MS5Kb2IuTGFiZWxzRW50cnkSLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoTY2FuY2VsX3JlcXVlc3RlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgOIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLUAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKA0SJQoFc3RhdGUYAiABKA4yFi5ob2RlaS52MS5BdHRlbXB0U3RhdGUSEQoJd29ya2VyX2lkGAMgASgJEi8KC2Fzc2lnbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgHIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUSEQoJbG9nX2J5dGVzGAggASgEEhYKDnByb2Nlc3Nlc19sZWZ0GAkgASgNEh4KBXVzYWdlGAogASgLMg8uaG9kZWkudjEuVXNhZ2UqVAoKU2VjcmV0Rm9ybRIbChdTRUNSRVRfRk9STV9VTlNQRUNJRklFRBAAEhMKD1NFQ1JFVF9GT1JNX0VOVhABEhQKEFNFQ1JFVF9GT1JNX0ZJTEUQAiqFAgoSQ29uc3RyYWludE9wZXJhdG9yEiMKH0NPTlNUUkFJTlRfT1BFUkFUT1JfVU5TUEVDSUZJRUQQABIaChZDT05TVFJBSU5UX09QRVJBVE9SX0VREAESGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9ORRACEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfR1QQAxIaChZDT05TVFJBSU5UX09QRVJBVE9SX0xUEAQSGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9JThAFEh4KGkNPTlNUUkFJTlRfT1BFUkFUT1JfTk9UX0lOEAYSHgoaQ09OU1RSQUlOVF9PUEVSQVRPUl9FWElTVFMQBypaCgtMb2dPdmVyZmxvdxIcChhMT0dfT1ZFUkZMT1dfVU5TUEVDSUZJRUQQABIVChFMT0dfT1ZFUkZMT1dfRFJPUBABEhYKEkxPR19PVkVSRkxPV19CTE9DSxACKswBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfUEVORElORxABEhYKEkpPQl9TVEFURV9BU1NJR05FRBACEhUKEUpPQl9TVEFURV9SVU5OSU5HEAMSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAEEhQKEEpPQl9TVEFURV9GQUlMRUQQBRIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAYSFwoTSk9CX1NUQVRFX1RJTUVEX09VVBAHKu0BCgxBdHRlbXB0U3RhdGUSHQoZQVRURU1QVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFUVEVNUFRfU1RBVEVfQVNTSUdORUQQARIZChVBVFRFTVBUX1NUQVRFX1JVTk5JTkcQAhIbChdBVFRFTVBUX1NUQVRFX1NVQ0NFRURFRBADEhgKFEFUVEVNUFRfU1RBVEVfRkFJTEVEEAQSGwoXQVRURU1QVF9TVEFURV9DQU5DRUxMRUQQBRIbChdBVFRFTVBUX1NUQVRFX1RJTUVEX09VVBAGEhYKEkFUVEVNUFRfU1RBVEVfTE9TVBAHKokFCgpFeGl0UmVhc29uEhsKF0VYSVRfUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVRVhJVF9SRUFTT05fQ09NUExFVEVEEAESHQoZRVhJVF9SRUFTT05fTk9OX1pFUk9fRVhJVBACEhYKEkVYSVRfUkVBU09OX1NJR05BTBADEhoKFkVYSVRfUkVBU09OX09PTV9LSUxMRUQQBBIbChdFWElUX1JFQVNPTl9SVU5fVElNRU9VVBAFEh0KGUVYSVRfUkVBU09OX1FVRVVFX1RJTUVPVVQQBhIcChhFWElUX1JFQVNPTl9DQU5DRUxMRURfQlkQBxIbChdFWElUX1JFQVNPTl9XT1JLRVJfTE9TVBAIEiIKHkVYSVRfUkVBU09OX1BST1ZJREVSX1JFQ0xBSU1FRBAJEiEKHUVYSVRfUkVBU09OX0lNQUdFX1BVTExfRkFJTEVEEAoSIQodRVhJVF9SRUFTT05fQ09NTUFORF9OT1RfRk9VTkQQCxIhCh1FWElUX1JFQVNPTl9QRVJNSVNTSU9OX0RFTklFRBAMEhwKGEVYSVRfUkVBU09OX1NQQVdOX0ZBSUxFRBANEiIKHkVYSVRfUkVBU09OX1NFQ1JFVF9VTkFWQUlMQUJMRRAOEhwKGEVYSVRfUkVBU09OX0lOUFVUX0ZBSUxFRBAPEh0KGUVYSVRfUkVBU09OX09VVFBVVF9GQUlMRUQQEBIZChVFWElUX1JFQVNPTl9ESVNLX0ZVTEwQERIaChZFWElUX1JFQVNPTl9VTktJTExBQkxFEBISHAoYRVhJVF9SRUFTT05fSU5WQUxJRF9TUEVDEBMSGAoURVhJVF9SRUFTT05fSU5URVJOQUwQFGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChJob2RlaS92MS9qb2IucHJvdG8SCGhvZGVpLnYxIpsMCgdKb2JTcGVjEisKBG5hbWUYASABKAlCHbpIGnIYGIABMhNeW15ceDAwLVx4MWZceDdmXSokEiQKB2NvbW1hbmQYAiABKAsyES5ob2RlaS52MS5Db21tYW5kSAASIgoGc2NyaXB0GAMgASgLMhAuaG9kZWkudjEuU2NyaXB0SAASKAoJY29udGFpbmVyGAQgASgLMhMuaG9kZWkudjEuQ29udGFpbmVySAASZwoDZW52GAUgAygLMhouaG9kZWkudjEuSm9iU3BlYy5FbnZFbnRyeUI+ukg7mgE4EOgHIh9yHRiAAjIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKhJyECiAgAgyCl5bXlx4MDBdKiQSKQoLd29ya2luZ19kaXIYBiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEhgKBXN0ZGluGAcgASgMQgm6SAZ6BBiAgEASLAoFZmlsZXMYCCADKAsyEy5ob2RlaS52MS5JbnB1dEZpbGVCCLpIBZIBAhBkEi4KB3NlY3JldHMYCSADKAsyEy5ob2RlaS52MS5TZWNyZXRSZWZCCLpIBZIBAhBkEiYKCXJlc291cmNlcxgKIAEoCzITLmhvZGVpLnYxLlJlc291cmNlcxIzCgtjb25zdHJhaW50cxgLIAMoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCCLpIBZIBAhBAEjMKC3ByZWZlcmVuY2VzGAwgAygLMhQuaG9kZWkudjEuUHJlZmVyZW5jZUIIukgFkgECEEASJAoIcHJpb3JpdHkYDSABKAVCErpIDxoNGGQonP//////////ARJ+CgZsYWJlbHMYDiADKAsyHS5ob2RlaS52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Qk+6SEyaAUkQQCIycjAYgAEyK15bQS1aYS16MC05XShbQS1aYS16MC05Ll8vLV0qW0EtWmEtejAtOV0pPyQqEXIPGIACMgpeW15ceDAwXSokEmoKC2Fubm90YXRpb25zGA8gAygLMiIuaG9kZWkudjEuSm9iU3BlYy5Bbm5vdGF0aW9uc0VudHJ5QjG6SC6aASsQQCITchEQARiAAjIKXlteXHgwMF0qJCoSchAogIABMgpeW15ceDAwXSokEhwKBHRhZ3MYECABKAsyDi5ob2RlaS52MS5UYWdzEiQKCHRpbWVvdXRzGBEgASgLMhIuaG9kZWkudjEuVGltZW91dHMSKwoMcmV0cnlfcG9saWN5GBIgASgLMhUuaG9kZWkudjEuUmV0cnlQb2xpY3kSKgoLY29uY3VycmVuY3kYEyABKAsyFS5ob2RlaS52MS5Db25jdXJyZW5jeRIuCgpub3RfYmVmb3JlGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoGYnVkZ2V0GBYgASgLMhAuaG9kZWkudjEuQnVkZ2V0EiYKCXJldGVudGlvbhgXIAEoCzITLmhvZGVpLnYxLlJldGVudGlvbhIXCg9rZWVwX2JhY2tncm91bmQYGCABKAgSJwoKbG9nX3BvbGljeRgZIAEoCzITLmhvZGVpLnYxLkxvZ1BvbGljeRImCglpc29sYXRpb24YGiABKAsyEy5ob2RlaS52MS5Jc29sYXRpb24SMwoLdG9sZXJhdGlvbnMYHiADKAsyFC5ob2RlaS52MS5Ub2xlcmF0aW9uQgi6SAWSAQIQQBI9ChBwbGFjZW1lbnRfcG9saWN5GB8gASgOMhkuaG9kZWkudjEuUGxhY2VtZW50UG9saWN5Qgi6SAWCAQIQARoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBHdvcmsSBbpIAggBIjgKB0NvbW1hbmQSLQoEYXJndhgBIAMoCUIfukgckgEZCAEQgCAiEnIQKICACDIKXlteXHgwMF0qJCKrAQoGU2NyaXB0EigKB2NvbnRlbnQYASABKAlCF7pIFHISEAEogIBAMgpeW15ceDAwXSokEikKC2ludGVycHJldGVyGAIgASgJQhS6SBFyDyiAIDIKXlteXHgwMF0qJBIrCgRhcmdzGAMgAygJQh26SBqSARcQgCAiEnIQKICACDIKXlteXHgwMF0qJBIfChd3aXRob3V0X3NhZmV0eV9wcmVhbWJsZRgEIAEoCCI/CglDb250YWluZXISGQoFaW1hZ2UYASABKAlCCrpIB3IFEAEYgAgSFwoEYXJndhgCIAMoCUIJukgGkgEDEIAgImEKCUlucHV0RmlsZRIkCgRwYXRoGAEgASgJQha6SBNyERABKIAgMgpeW15ceDAwXSokEhoKB2NvbnRlbnQYAiABKAxCCbpIBnoEGICAQBISCgpleGVjdXRhYmxlGAMgASgIIlMKCVNlY3JldFJlZhIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIACEiwKBGZvcm0YAiABKA4yFC5ob2RlaS52MS5TZWNyZXRGb3JtQgi6SAWCAQIQASLRAQoJUmVzb3VyY2VzEh0KCmNwdV9taWxsaXMYASABKA1CCbpIBioEGIDAPhIkCgxtZW1vcnlfYnl0ZXMYAiABKARCDrpICzIJGICAgICAgIACEiIKCmRpc2tfYnl0ZXMYAyABKARCDrpICzIJGICAgICAgIACEhsKCWdwdV9jb3VudBgEIAEoDUIIukgFKgMYgAgSGwoJZ3B1X21vZGVsGAUgASgJQgi6SAVyAxiAARIhCgRhcmNoGAYgASgJQhO6SBByDlIAUgN4NjRSBWFybTY0IoQBCgpDb25zdHJhaW50EhkKBWxhYmVsGAEgASgJQgq6SAdyBRABGIABEjoKCG9wZXJhdG9yGAIgASgOMhwuaG9kZWkudjEuQ29uc3RyYWludE9wZXJhdG9yQgq6SAeCAQQQASAAEh8KBnZhbHVlcxgDIAMoCUIPukgMkgEJEEAiBXIDGIACImIKClByZWZlcmVuY2USMAoKY29uc3RyYWludBgBIAEoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCBrpIA8gBARIiCgZ3ZWlnaHQYAiABKAVCErpIDxoNGGQonP//////////ASI+CgpUb2xlcmF0aW9uEhcKA2tleRgBIAEoCUIKukgHcgUQARiAARIXCgV2YWx1ZRgCIAEoCUIIukgFcgMYgAIiWAoEVGFncxIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxiAARIWCgR0ZWFtGAIgASgJQgi6SAVyAxiAARIdCgtjb3N0X2NlbnRyZRgDIAEoCUIIukgFcgMYgAEivwEKCFRpbWVvdXRzEj0KBXF1ZXVlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiA54QPMgQQwIQ9EjsKA3J1bhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgUIgOeEDzIEEMCEPRI3CgVncmFjZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyACLjAQoLUmV0cnlQb2xpY3kSHQoMbWF4X2F0dGVtcHRzGAEgASgNQge6SAQqAhhkEj0KCmJhc2VfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEjwKCW1heF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASOAoHcmVhc29ucxgEIAMoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CEbpIDpIBCxAgIgeCAQQQASAAIjUKC0NvbmN1cnJlbmN5EhcKA2tleRgBIAEoCUIKukgHcgUQARiAAhINCgVsaW1pdBgCIAEoDSI3CgZCdWRnZXQSGQoIY3VycmVuY3kYASABKAlCB7pIBHICGAMSEgoKbWF4X21pY3JvcxgCIAEoBCJRCglMb2dQb2xpY3kSEQoJbWF4X2J5dGVzGAEgASgEEjEKCG92ZXJmbG93GAIgASgOMhUuaG9kZWkudjEuTG9nT3ZlcmZsb3dCCLpIBYIBAhABIjIKCUlzb2xhdGlvbhIUCgxwcml2YXRlX2hvbWUYASABKAgSDwoHc2FuZGJveBgCIAEoCCJ6CgVVc2FnZRIrCghjcHVfdGltZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFwZWFrX21lbW9yeV9ieXRlcxgCIAEoBBISCgpyZWFkX2J5dGVzGAMgASgEEhUKDXdyaXR0ZW5fYnl0ZXMYBCABKAQiXAoJUmV0ZW50aW9uEicKBGxvZ3MYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDam9iGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpUBCgdPdXRjb21lEjAKBnJlYXNvbhgBIAEoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CCrpIB4IBBBABIAASFgoJZXhpdF9jb2RlGAIgASgFSACIAQESFwoGc2lnbmFsGAMgASgJQge6SARyAhggEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDKIAgQgwKCl9leGl0X2NvZGUi/QMKA0pvYhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIhCgVzdGF0ZRgEIAEoDjISLmhvZGVpLnYxLkpvYlN0YXRlEg8KB3ZlcnNpb24YBSABKAQSDwoHYXR0ZW1wdBgGIAEoDRIQCghwcmlvcml0eRgHIAEoBRIpCgZsYWJlbHMYCCADKAsyGS5ob2RlaS52MS5Kb2IuTGFiZWxzRW50cnkSLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoTY2FuY2VsX3JlcXVlc3RlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgOIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLUAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKA0SJQoFc3RhdGUYAiABKA4yFi5ob2RlaS52MS5BdHRlbXB0U3RhdGUSEQoJd29ya2VyX2lkGAMgASgJEi8KC2Fzc2lnbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgHIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUSEQoJbG9nX2J5dGVzGAggASgEEhYKDnByb2Nlc3Nlc19sZWZ0GAkgASgNEh4KBXVzYWdlGAogASgLMg8uaG9kZWkudjEuVXNhZ2UqVAoKU2VjcmV0Rm9ybRIbChdTRUNSRVRfRk9STV9VTlNQRUNJRklFRBAAEhMKD1NFQ1JFVF9GT1JNX0VOVhABEhQKEFNFQ1JFVF9GT1JNX0ZJTEUQAiqFAgoSQ29uc3RyYWludE9wZXJhdG9yEiMKH0NPTlNUUkFJTlRfT1BFUkFUT1JfVU5TUEVDSUZJRUQQABIaChZDT05TVFJBSU5UX09QRVJBVE9SX0VREAESGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9ORRACEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfR1QQAxIaChZDT05TVFJBSU5UX09QRVJBVE9SX0xUEAQSGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9JThAFEh4KGkNPTlNUUkFJTlRfT1BFUkFUT1JfTk9UX0lOEAYSHgoaQ09OU1RSQUlOVF9PUEVSQVRPUl9FWElTVFMQByq4AQoPUGxhY2VtZW50UG9saWN5EiAKHFBMQUNFTUVOVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIhCh1QTEFDRU1FTlRfUE9MSUNZX0xFQVNUX0xPQURFRBABEh0KGVBMQUNFTUVOVF9QT0xJQ1lfQklOX1BBQ0sQAhIbChdQTEFDRU1FTlRfUE9MSUNZX1NQUkVBRBADEiQKIFBMQUNFTUVOVF9QT0xJQ1lfRklSU1RfQVZBSUxBQkxFEAQqWgoLTG9nT3ZlcmZsb3cSHAoYTE9HX09WRVJGTE9XX1VOU1BFQ0lGSUVEEAASFQoRTE9HX09WRVJGTE9XX0RST1AQARIWChJMT0dfT1ZFUkZMT1dfQkxPQ0sQAirMAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1BFTkRJTkcQARIWChJKT0JfU1RBVEVfQVNTSUdORUQQAhIVChFKT0JfU1RBVEVfUlVOTklORxADEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBBIUChBKT0JfU1RBVEVfRkFJTEVEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhcKE0pPQl9TVEFURV9USU1FRF9PVVQQByrtAQoMQXR0ZW1wdFN0YXRlEh0KGUFUVEVNUFRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZBVFRFTVBUX1NUQVRFX0FTU0lHTkVEEAESGQoVQVRURU1QVF9TVEFURV9SVU5OSU5HEAISGwoXQVRURU1QVF9TVEFURV9TVUNDRUVERUQQAxIYChRBVFRFTVBUX1NUQVRFX0ZBSUxFRBAEEhsKF0FUVEVNUFRfU1RBVEVfQ0FOQ0VMTEVEEAUSGwoXQVRURU1QVF9TVEFURV9USU1FRF9PVVQQBhIWChJBVFRFTVBUX1NUQVRFX0xPU1QQByqsBQoKRXhpdFJlYXNvbhIbChdFWElUX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUVYSVRfUkVBU09OX0NPTVBMRVRFRBABEh0KGUVYSVRfUkVBU09OX05PTl9aRVJPX0VYSVQQAhIWChJFWElUX1JFQVNPTl9TSUdOQUwQAxIaChZFWElUX1JFQVNPTl9PT01fS0lMTEVEEAQSGwoXRVhJVF9SRUFTT05fUlVOX1RJTUVPVVQQBRIdChlFWElUX1JFQVNPTl9RVUVVRV9USU1FT1VUEAYSHAoYRVhJVF9SRUFTT05fQ0FOQ0VMTEVEX0JZEAcSGwoXRVhJVF9SRUFTT05fV09SS0VSX0xPU1QQCBIiCh5FWElUX1JFQVNPTl9QUk9WSURFUl9SRUNMQUlNRUQQCRIhCh1FWElUX1JFQVNPTl9JTUFHRV9QVUxMX0ZBSUxFRBAKEiEKHUVYSVRfUkVBU09OX0NPTU1BTkRfTk9UX0ZPVU5EEAsSIQodRVhJVF9SRUFTT05fUEVSTUlTU0lPTl9ERU5JRUQQDBIcChhFWElUX1JFQVNPTl9TUEFXTl9GQUlMRUQQDRIiCh5FWElUX1JFQVNPTl9TRUNSRVRfVU5BVkFJTEFCTEUQDhIcChhFWElUX1JFQVNPTl9JTlBVVF9GQUlMRUQQDxIdChlFWElUX1JFQVNPTl9PVVRQVVRfRkFJTEVEEBASGQoVRVhJVF9SRUFTT05fRElTS19GVUxMEBESGgoWRVhJVF9SRUFTT05fVU5LSUxMQUJMRRASEhwKGEVYSVRfUkVBU09OX0lOVkFMSURfU1BFQxATEhgKFEVYSVRfUkVBU09OX0lOVEVSTkFMEBQSIQodRVhJVF9SRUFTT05fREVBRExJTkVfRVhDRUVERUQQFWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run and under which terms. Immutable once the job exists. At most 1 MiB encoded.
@@ -163,7 +163,7 @@ export type JobSpec = Message<"hodei.v1.JobSpec"> & {
   notBefore?: Timestamp | undefined;
 
   /**
-   * Must have ended by this instant.
+   * Must have ended by this instant: what waits then never starts, what runs is ended as by a run time-out.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 21;
    */
@@ -195,6 +195,20 @@ export type JobSpec = Message<"hodei.v1.JobSpec"> & {
    * @generated from field: hodei.v1.Isolation isolation = 26;
    */
   isolation?: Isolation | undefined;
+
+  /**
+   * Workers with a taint take only jobs that tolerate it.
+   *
+   * @generated from field: repeated hodei.v1.Toleration tolerations = 30;
+   */
+  tolerations: Toleration[];
+
+  /**
+   * How the best of several feasible workers is found. Default: as the server is set.
+   *
+   * @generated from field: hodei.v1.PlacementPolicy placement_policy = 31;
+   */
+  placementPolicy: PlacementPolicy;
 };
 
 /**
@@ -367,11 +381,15 @@ export type Resources = Message<"hodei.v1.Resources"> & {
   diskBytes: bigint;
 
   /**
+   * Whole GPUs, all of one worker.
+   *
    * @generated from field: uint32 gpu_count = 4;
    */
   gpuCount: number;
 
   /**
+   * As workers name it. Empty: any. Needs `gpu_count`.
+   *
    * @generated from field: string gpu_model = 5;
    */
   gpuModel: string;
@@ -432,6 +450,8 @@ export type Preference = Message<"hodei.v1.Preference"> & {
   constraint?: Constraint | undefined;
 
   /**
+   * Below 0: workers for which it holds are avoided. Not 0.
+   *
    * @generated from field: int32 weight = 2;
    */
   weight: number;
@@ -443,6 +463,32 @@ export type Preference = Message<"hodei.v1.Preference"> & {
  */
 export const PreferenceSchema: GenMessage<Preference> = /*@__PURE__*/
   messageDesc(file_hodei_v1_job, 8);
+
+/**
+ * Lets a job on workers with the taint `key`.
+ *
+ * @generated from message hodei.v1.Toleration
+ */
+export type Toleration = Message<"hodei.v1.Toleration"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Of the taint. Empty: any.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message hodei.v1.Toleration.
+ * Use `create(TolerationSchema)` to create a new message.
+ */
+export const TolerationSchema: GenMessage<Toleration> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job, 9);
 
 /**
  * @generated from message hodei.v1.Tags
@@ -469,7 +515,7 @@ export type Tags = Message<"hodei.v1.Tags"> & {
  * Use `create(TagsSchema)` to create a new message.
  */
 export const TagsSchema: GenMessage<Tags> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 9);
+  messageDesc(file_hodei_v1_job, 10);
 
 /**
  * Unset means the default; each is between 1 ms and 365 days (grace: 0 to 1 h).
@@ -504,7 +550,7 @@ export type Timeouts = Message<"hodei.v1.Timeouts"> & {
  * Use `create(TimeoutsSchema)` to create a new message.
  */
 export const TimeoutsSchema: GenMessage<Timeouts> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 10);
+  messageDesc(file_hodei_v1_job, 11);
 
 /**
  * @generated from message hodei.v1.RetryPolicy
@@ -544,7 +590,7 @@ export type RetryPolicy = Message<"hodei.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 11);
+  messageDesc(file_hodei_v1_job, 12);
 
 /**
  * @generated from message hodei.v1.Concurrency
@@ -566,7 +612,7 @@ export type Concurrency = Message<"hodei.v1.Concurrency"> & {
  * Use `create(ConcurrencySchema)` to create a new message.
  */
 export const ConcurrencySchema: GenMessage<Concurrency> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 12);
+  messageDesc(file_hodei_v1_job, 13);
 
 /**
  * @generated from message hodei.v1.Budget
@@ -592,7 +638,7 @@ export type Budget = Message<"hodei.v1.Budget"> & {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 13);
+  messageDesc(file_hodei_v1_job, 14);
 
 /**
  * How much log an attempt may write, and what happens when it writes faster than it is stored.
@@ -620,7 +666,7 @@ export type LogPolicy = Message<"hodei.v1.LogPolicy"> & {
  * Use `create(LogPolicySchema)` to create a new message.
  */
 export const LogPolicySchema: GenMessage<LogPolicy> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 14);
+  messageDesc(file_hodei_v1_job, 15);
 
 /**
  * What an attempt shares with its worker's machine.
@@ -648,7 +694,7 @@ export type Isolation = Message<"hodei.v1.Isolation"> & {
  * Use `create(IsolationSchema)` to create a new message.
  */
 export const IsolationSchema: GenMessage<Isolation> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 15);
+  messageDesc(file_hodei_v1_job, 16);
 
 /**
  * What an attempt used, all of its processes together.
@@ -686,7 +732,7 @@ export type Usage = Message<"hodei.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 16);
+  messageDesc(file_hodei_v1_job, 17);
 
 /**
  * @generated from message hodei.v1.Retention
@@ -708,7 +754,7 @@ export type Retention = Message<"hodei.v1.Retention"> & {
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 17);
+  messageDesc(file_hodei_v1_job, 18);
 
 /**
  * How an attempt or a job ended.
@@ -748,7 +794,7 @@ export type Outcome = Message<"hodei.v1.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 18);
+  messageDesc(file_hodei_v1_job, 19);
 
 /**
  * A job as it stands.
@@ -842,7 +888,7 @@ export type Job = Message<"hodei.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 19);
+  messageDesc(file_hodei_v1_job, 20);
 
 /**
  * One try of a job on one worker.
@@ -912,7 +958,7 @@ export type Attempt = Message<"hodei.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 20);
+  messageDesc(file_hodei_v1_job, 21);
 
 /**
  * How an attempt receives a secret.
@@ -1010,6 +1056,61 @@ export const ConstraintOperatorSchema: GenEnum<ConstraintOperator> = /*@__PURE__
   enumDesc(file_hodei_v1_job, 1);
 
 /**
+ * What counts beside the preferences of the job when several workers are feasible.
+ *
+ * @generated from enum hodei.v1.PlacementPolicy
+ */
+export const PlacementPolicy = {
+  /**
+   * Means the policy that the server is set to.
+   *
+   * @generated from enum value: PLACEMENT_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The worker that keeps the largest share of what it has free.
+   *
+   * @generated from enum value: PLACEMENT_POLICY_LEAST_LOADED = 1;
+   */
+  LEAST_LOADED: 1,
+
+  /**
+   * The fullest worker that still fits.
+   *
+   * @generated from enum value: PLACEMENT_POLICY_BIN_PACK = 2;
+   */
+  BIN_PACK: 2,
+
+  /**
+   * The worker with the fewest attempts, however large they are.
+   *
+   * @generated from enum value: PLACEMENT_POLICY_SPREAD = 3;
+   */
+  SPREAD: 3,
+
+  /**
+   * The oldest worker that fits.
+   *
+   * @generated from enum value: PLACEMENT_POLICY_FIRST_AVAILABLE = 4;
+   */
+  FIRST_AVAILABLE: 4,
+} as const;
+
+/**
+ * What counts beside the preferences of the job when several workers are feasible.
+ *
+ * @generated from enum hodei.v1.PlacementPolicy
+ */
+export type PlacementPolicy = (typeof PlacementPolicy)[keyof typeof PlacementPolicy] | UnknownEnum;
+
+/**
+ * Describes the enum hodei.v1.PlacementPolicy.
+ */
+export const PlacementPolicySchema: GenEnum<PlacementPolicy> = /*@__PURE__*/
+  enumDesc(file_hodei_v1_job, 2);
+
+/**
  * @generated from enum hodei.v1.LogOverflow
  */
 export const LogOverflow = {
@@ -1044,7 +1145,7 @@ export type LogOverflow = (typeof LogOverflow)[keyof typeof LogOverflow] | Unkno
  * Describes the enum hodei.v1.LogOverflow.
  */
 export const LogOverflowSchema: GenEnum<LogOverflow> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 2);
+  enumDesc(file_hodei_v1_job, 3);
 
 /**
  * Life cycle of a job; `docs/states.md` has the transitions.
@@ -1104,7 +1205,7 @@ export type JobState = (typeof JobState)[keyof typeof JobState] | UnknownEnum;
  * Describes the enum hodei.v1.JobState.
  */
 export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 3);
+  enumDesc(file_hodei_v1_job, 4);
 
 /**
  * Life cycle of one attempt.
@@ -1166,7 +1267,7 @@ export type AttemptState = (typeof AttemptState)[keyof typeof AttemptState] | Un
  * Describes the enum hodei.v1.AttemptState.
  */
 export const AttemptStateSchema: GenEnum<AttemptState> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 4);
+  enumDesc(file_hodei_v1_job, 5);
 
 /**
  * Why an attempt or a job ended as it did. Severity, retryability and advice stand in `docs/exit-reasons.md`.
@@ -1278,6 +1379,11 @@ export const ExitReason = {
    * @generated from enum value: EXIT_REASON_INTERNAL = 20;
    */
   INTERNAL: 20,
+
+  /**
+   * @generated from enum value: EXIT_REASON_DEADLINE_EXCEEDED = 21;
+   */
+  DEADLINE_EXCEEDED: 21,
 } as const;
 
 /**
@@ -1291,5 +1397,5 @@ export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason] | UnknownE
  * Describes the enum hodei.v1.ExitReason.
  */
 export const ExitReasonSchema: GenEnum<ExitReason> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 5);
+  enumDesc(file_hodei_v1_job, 6);
 

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/worker.proto.
  */
 export const file_hodei_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChVob2RlaS92MS93b3JrZXIucHJvdG8SCGhvZGVpLnYxIlMKCENhcGFjaXR5Eh0KCmNwdV9taWxsaXMYASABKA1CCbpIBioEGIDAPhIUCgxtZW1vcnlfYnl0ZXMYAiABKAQSEgoKZGlza19ieXRlcxgDIAEoBCJNCglEaXNrVXNhZ2USFwoFbW91bnQYASABKAlCCLpIBXIDKIAgEhMKC3RvdGFsX2J5dGVzGAIgASgEEhIKCmZyZWVfYnl0ZXMYAyABKAQitwIKDVdvcmtlck1ldHJpY3MSLwoLcmVwb3J0ZWRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2NwdV91dGlsaXphdGlvbhgCIAEoARIMCgRsb2FkGAMgAygBEh4KFm1lbW9yeV9hdmFpbGFibGVfYnl0ZXMYBCABKAQSIgoFZGlza3MYBSADKAsyEy5ob2RlaS52MS5EaXNrVXNhZ2USHgoWbmV0d29ya19yZWNlaXZlZF9ieXRlcxgGIAEoBBIaChJuZXR3b3JrX3NlbnRfYnl0ZXMYByABKAQSGQoRZHJvcHBlZF9sb2dfYnl0ZXMYCCABKAQSMwoQZXZlbnRfbG9vcF9kZWxheRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiL6AwoGV29ya2VyEgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIkCgVzdGF0ZRgDIAEoDjIVLmhvZGVpLnYxLldvcmtlclN0YXRlEgwKBHBvb2wYBCABKAkSEAoIcHJvdmlkZXIYBSABKAkSEAoIaG9zdG5hbWUYBiABKAkSDAoEYXJjaBgHIAEoCRIPCgd2ZXJzaW9uGAggASgJEiwKBmxhYmVscxgJIAMoCzIcLmhvZGVpLnYxLldvcmtlci5MYWJlbHNFbnRyeRIkCghjYXBhY2l0eRgKIAEoCzISLmhvZGVpLnYxLkNhcGFjaXR5EhgKEHJ1bm5pbmdfYXR0ZW1wdHMYCyABKA0SLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29ubmVjdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg10ZXJtaW5hdGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgdtZXRyaWNzGA8gASgLMhcuaG9kZWkudjEuV29ya2VyTWV0cmljcxotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKuUBCgtXb3JrZXJTdGF0ZRIcChhXT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIdChlXT1JLRVJfU1RBVEVfUFJPVklTSU9OSU5HEAESGwoXV09SS0VSX1NUQVRFX0NPTk5FQ1RJTkcQAhIWChJXT1JLRVJfU1RBVEVfUkVBRFkQAxIVChFXT1JLRVJfU1RBVEVfQlVTWRAEEhkKFVdPUktFUl9TVEFURV9EUkFJTklORxAFEhsKF1dPUktFUl9TVEFURV9URVJNSU5BVEVEEAYSFQoRV09SS0VSX1NUQVRFX0xPU1QQB2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChVob2RlaS92MS93b3JrZXIucHJvdG8SCGhvZGVpLnYxIpEBCghDYXBhY2l0eRIdCgpjcHVfbWlsbGlzGAEgASgNQgm6SAYqBBiAwD4SFAoMbWVtb3J5X2J5dGVzGAIgASgEEhIKCmRpc2tfYnl0ZXMYAyABKAQSGwoJZ3B1X2NvdW50GAQgASgNQgi6SAUqAxiACBIfCg1hdHRlbXB0X2NvdW50GAUgASgNQgi6SAUqAxjoByI5CgVUYWludBIXCgNrZXkYASABKAlCCrpIB3IFEAEYgAESFwoFdmFsdWUYAiABKAlCCLpIBXIDGIACIk0KCURpc2tVc2FnZRIXCgVtb3VudBgBIAEoCUIIukgFcgMogCASEwoLdG90YWxfYnl0ZXMYAiABKAQSEgoKZnJlZV9ieXRlcxgDIAEoBCK3AgoNV29ya2VyTWV0cmljcxIvCgtyZXBvcnRlZF9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPY3B1X3V0aWxpemF0aW9uGAIgASgBEgwKBGxvYWQYAyADKAESHgoWbWVtb3J5X2F2YWlsYWJsZV9ieXRlcxgEIAEoBBIiCgVkaXNrcxgFIAMoCzITLmhvZGVpLnYxLkRpc2tVc2FnZRIeChZuZXR3b3JrX3JlY2VpdmVkX2J5dGVzGAYgASgEEhoKEm5ldHdvcmtfc2VudF9ieXRlcxgHIAEoBBIZChFkcm9wcGVkX2xvZ19ieXRlcxgIIAEoBBIzChBldmVudF9sb29wX2RlbGF5GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIq4ECgZXb3JrZXISCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEiQKBXN0YXRlGAMgASgOMhUuaG9kZWkudjEuV29ya2VyU3RhdGUSDAoEcG9vbBgEIAEoCRIQCghwcm92aWRlchgFIAEoCRIQCghob3N0bmFtZRgGIAEoCRIMCgRhcmNoGAcgASgJEg8KB3ZlcnNpb24YCCABKAkSLAoGbGFiZWxzGAkgAygLMhwuaG9kZWkudjEuV29ya2VyLkxhYmVsc0VudHJ5EiQKCGNhcGFjaXR5GAogASgLMhIuaG9kZWkudjEuQ2FwYWNpdHkSGAoQcnVubmluZ19hdHRlbXB0cxgLIAEoDRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxjb25uZWN0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDXRlcm1pbmF0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKB21ldHJpY3MYDyABKAsyFy5ob2RlaS52MS5Xb3JrZXJNZXRyaWNzEhEKCWdwdV9tb2RlbBgQIAEoCRIfCgZ0YWludHMYESADKAsyDy5ob2RlaS52MS5UYWludBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKuUBCgtXb3JrZXJTdGF0ZRIcChhXT1JLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIdChlXT1JLRVJfU1RBVEVfUFJPVklTSU9OSU5HEAESGwoXV09SS0VSX1NUQVRFX0NPTk5FQ1RJTkcQAhIWChJXT1JLRVJfU1RBVEVfUkVBRFkQAxIVChFXT1JLRVJfU1RBVEVfQlVTWRAEEhkKFVdPUktFUl9TVEFURV9EUkFJTklORxAFEhsKF1dPUktFUl9TVEFURV9URVJNSU5BVEVEEAYSFQoRV09SS0VSX1NUQVRFX0xPU1QQB2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What a worker can hold.
@@ -39,6 +39,18 @@ export type Capacity = Message<"hodei.v1.Capacity"> & {
    * @generated from field: uint64 disk_bytes = 3;
    */
   diskBytes: bigint;
+
+  /**
+   * @generated from field: uint32 gpu_count = 4;
+   */
+  gpuCount: number;
+
+  /**
+   * Attempts at once. 0: as many as a worker may hold, 1000.
+   *
+   * @generated from field: uint32 attempt_count = 5;
+   */
+  attemptCount: number;
 };
 
 /**
@@ -47,6 +59,30 @@ export type Capacity = Message<"hodei.v1.Capacity"> & {
  */
 export const CapacitySchema: GenMessage<Capacity> = /*@__PURE__*/
   messageDesc(file_hodei_v1_worker, 0);
+
+/**
+ * Keeps jobs away that do not tolerate it.
+ *
+ * @generated from message hodei.v1.Taint
+ */
+export type Taint = Message<"hodei.v1.Taint"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message hodei.v1.Taint.
+ * Use `create(TaintSchema)` to create a new message.
+ */
+export const TaintSchema: GenMessage<Taint> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_worker, 1);
 
 /**
  * One mounted file system.
@@ -75,7 +111,7 @@ export type DiskUsage = Message<"hodei.v1.DiskUsage"> & {
  * Use `create(DiskUsageSchema)` to create a new message.
  */
 export const DiskUsageSchema: GenMessage<DiskUsage> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker, 1);
+  messageDesc(file_hodei_v1_worker, 2);
 
 /**
  * What a worker last measured of its machine.
@@ -146,7 +182,7 @@ export type WorkerMetrics = Message<"hodei.v1.WorkerMetrics"> & {
  * Use `create(WorkerMetricsSchema)` to create a new message.
  */
 export const WorkerMetricsSchema: GenMessage<WorkerMetrics> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker, 2);
+  messageDesc(file_hodei_v1_worker, 3);
 
 /**
  * @generated from message hodei.v1.Worker
@@ -234,6 +270,18 @@ export type Worker = Message<"hodei.v1.Worker"> & {
    * @generated from field: hodei.v1.WorkerMetrics metrics = 15;
    */
   metrics?: WorkerMetrics | undefined;
+
+  /**
+   * Empty: no GPUs.
+   *
+   * @generated from field: string gpu_model = 16;
+   */
+  gpuModel: string;
+
+  /**
+   * @generated from field: repeated hodei.v1.Taint taints = 17;
+   */
+  taints: Taint[];
 };
 
 /**
@@ -241,7 +289,7 @@ export type Worker = Message<"hodei.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_worker, 3);
+  messageDesc(file_hodei_v1_worker, 4);
 
 /**
  * @generated from enum hodei.v1.WorkerState

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import {
   ATTEMPT_TRANSITIONS,
+  PLACEMENT_POLICIES as DOMAIN_POLICIES,
   EXIT_REASONS,
   JOB_TRANSITIONS,
   WORKER_TRANSITIONS,
@@ -16,6 +17,7 @@ import {
   LOG_GAPS,
   LOG_OVERFLOWS,
   LOG_STREAMS,
+  PLACEMENT_POLICIES,
   SECRET_FORMS,
   WORKER_STATES,
 } from "./enums.ts";
@@ -27,6 +29,7 @@ const TABLES = [
   [WORKER_STATES, [...Object.keys(WORKER_TRANSITIONS), "busy"]],
   [EXIT_REASON_VALUES, Object.keys(EXIT_REASONS)],
   [CONSTRAINT_OPERATORS, ["eq", "ne", "gt", "lt", "in", "not_in", "exists"]],
+  [PLACEMENT_POLICIES, Object.keys(DOMAIN_POLICIES)],
   [LOG_STREAMS, ["stdout", "stderr"]],
   [LOG_GAPS, ["dropped", "expired", "limit", "skipped"]],
   [LOG_COMPRESSIONS, ["zstd"]],

@@ -8,6 +8,7 @@ import {
   type LogOverflow,
   type LogStream,
   type MissingBytes,
+  type PlacementPolicy,
   PlatformError,
   type SecretForm,
   type WorkerStatus,
@@ -18,11 +19,13 @@ import {
   ExitReasonSchema,
   JobStateSchema,
   LogOverflowSchema,
+  PlacementPolicySchema,
   AttemptState as ProtoAttemptState,
   ConstraintOperator as ProtoConstraintOperator,
   ExitReason as ProtoExitReason,
   JobState as ProtoJobState,
   LogOverflow as ProtoLogOverflow,
+  PlacementPolicy as ProtoPlacementPolicy,
   SecretForm as ProtoSecretForm,
   SecretFormSchema,
 } from "@hodei/proto/hodei/v1/job";
@@ -122,6 +125,7 @@ export const EXIT_REASON_VALUES = enumTable<ExitReason, ProtoExitReason>(ExitRea
   unkillable: ProtoExitReason.UNKILLABLE,
   invalid_spec: ProtoExitReason.INVALID_SPEC,
   internal: ProtoExitReason.INTERNAL,
+  deadline_exceeded: ProtoExitReason.DEADLINE_EXCEEDED,
 });
 
 export const CONSTRAINT_OPERATORS = enumTable<ConstraintOperator, ProtoConstraintOperator>(
@@ -134,6 +138,16 @@ export const CONSTRAINT_OPERATORS = enumTable<ConstraintOperator, ProtoConstrain
     in: ProtoConstraintOperator.IN,
     not_in: ProtoConstraintOperator.NOT_IN,
     exists: ProtoConstraintOperator.EXISTS,
+  },
+);
+
+export const PLACEMENT_POLICIES = enumTable<PlacementPolicy, ProtoPlacementPolicy>(
+  PlacementPolicySchema,
+  {
+    least_loaded: ProtoPlacementPolicy.LEAST_LOADED,
+    bin_pack: ProtoPlacementPolicy.BIN_PACK,
+    spread: ProtoPlacementPolicy.SPREAD,
+    first_available: ProtoPlacementPolicy.FIRST_AVAILABLE,
   },
 );
 

@@ -175,14 +175,25 @@ function samples(message: DescMessage, prefix = ""): { path: string; json: JsonO
     }
     return samples(inner, `${path}.`).map((sample) => ({
       path: sample.path,
-      json: set(field.fieldKind === "list" ? [completed(field, sample.json)] : sample.json),
+      json: set(
+        field.fieldKind === "list"
+          ? [completed(field, sample.json)]
+          : completed(field, sample.json),
+      ),
     }));
   });
 }
 
-/** A constraint has no meaning without its operator. */
+/** A constraint has no meaning without its operator, nor a preference without its constraint. */
 function completed(field: DescField, json: JsonObject): JsonObject {
-  return field.name === "constraints" ? { operator: "CONSTRAINT_OPERATOR_EQ", ...json } : json;
+  switch (field.message?.name) {
+    case "Constraint":
+      return { operator: "CONSTRAINT_OPERATOR_EQ", ...json };
+    case "Preference":
+      return { constraint: { operator: "CONSTRAINT_OPERATOR_EQ" }, ...json };
+    default:
+      return json;
+  }
 }
 
 /** Any value that is not the field's default. */

@@ -11,7 +11,9 @@ import {
   type JobSpec,
   type LogPolicy,
   MAX_SPEC_BYTES,
+  type PlacementTerms,
   PlatformError,
+  type Preference,
   type Requirements,
   type RetryPolicy,
   type Script,
@@ -22,18 +24,25 @@ import {
 import {
   JobSpecSchema,
   LogOverflow,
+  PlacementPolicy,
   type Constraint as ProtoConstraint,
   type InputFile as ProtoInputFile,
   type JobSpec as ProtoJobSpec,
   type LogPolicy as ProtoLogPolicy,
-  type Resources as ProtoResources,
+  type Preference as ProtoPreference,
   type RetryPolicy as ProtoRetryPolicy,
   type SecretRef as ProtoSecretRef,
   type Tags as ProtoTags,
   type Timeouts as ProtoTimeouts,
   SecretForm,
 } from "@hodei/proto/hodei/v1/job";
-import { CONSTRAINT_OPERATORS, EXIT_REASON_VALUES, LOG_OVERFLOWS, SECRET_FORMS } from "./enums.ts";
+import {
+  CONSTRAINT_OPERATORS,
+  EXIT_REASON_VALUES,
+  LOG_OVERFLOWS,
+  PLACEMENT_POLICIES,
+  SECRET_FORMS,
+} from "./enums.ts";
 import { fromProtoUint64, toProtoUint64 } from "./numbers.ts";
 import {
   fromProtoDuration,
@@ -49,7 +58,7 @@ const DEFAULT_INTERPRETER = "bash";
 
 /** The spec with every default spelled out. */
 export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
-  const { requirements, timeouts, retryPolicy } = spec;
+  const { requirements, placement, timeouts, retryPolicy } = spec;
   return create(JobSpecSchema, {
     name: spec.name,
     work: toProtoWork(spec.work),
@@ -62,13 +71,19 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
       cpuMillis: requirements.cpuMillis,
       memoryBytes: toProtoUint64(requirements.memoryBytes),
       diskBytes: toProtoUint64(requirements.diskBytes),
+      gpuCount: requirements.gpuCount,
+      gpuModel: requirements.gpuModel ?? "",
       arch: requirements.arch ?? "",
     },
-    constraints: requirements.constraints.map(({ label, operator, values }) => ({
-      label,
-      operator: CONSTRAINT_OPERATORS.toProto(operator),
-      values: [...values],
+    constraints: requirements.constraints.map(toProtoConstraint),
+    tolerations: requirements.tolerations.map((toleration) => ({ ...toleration })),
+    preferences: placement.preferences.map(({ constraint, weight }) => ({
+      constraint: toProtoConstraint(constraint),
+      weight,
     })),
+    ...(placement.policy !== null && {
+      placementPolicy: PLACEMENT_POLICIES.toProto(placement.policy),
+    }),
     priority: spec.priority,
     labels: { ...spec.labels },
     annotations: { ...spec.annotations },
@@ -85,6 +100,7 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
       reasons: retryPolicy.reasons.map(EXIT_REASON_VALUES.toProto),
     },
     notBefore: toProtoOptionalTime(spec.notBefore),
+    deadline: toProtoOptionalTime(spec.deadline),
     logPolicy: {
       maxBytes: toProtoUint64(spec.logPolicy.maxBytes),
       overflow: LOG_OVERFLOWS.toProto(spec.logPolicy.overflow),
@@ -120,7 +136,8 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     stdin: spec.stdin,
     files: spec.files.map(fromProtoFile),
     secrets: spec.secrets.map(fromProtoSecret),
-    requirements: fromProtoRequirements(spec.resources, spec.constraints),
+    requirements: fromProtoRequirements(spec),
+    placement: fromProtoPlacement(spec),
     priority: spec.priority,
     labels: spec.labels,
     annotations: spec.annotations,
@@ -128,6 +145,7 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     timeouts: fromProtoTimeouts(spec.timeouts),
     retryPolicy: fromProtoRetryPolicy(spec.retryPolicy),
     notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
+    deadline: spec.deadline ? fromProtoTime("spec.deadline", spec.deadline) : null,
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
     keepBackground: spec.keepBackground,
     isolation: {
@@ -176,17 +194,40 @@ function fromProtoSecret({ name, form }: ProtoSecretRef): SecretRef {
   return { name, form: form === SecretForm.UNSPECIFIED ? "env" : SECRET_FORMS.fromProto(form) };
 }
 
-function fromProtoRequirements(
-  resources: ProtoResources | undefined,
-  constraints: readonly ProtoConstraint[],
-): Requirements {
+function fromProtoRequirements({
+  resources,
+  constraints,
+  tolerations,
+}: ProtoJobSpec): Requirements {
   return {
     cpuMillis: resources?.cpuMillis || DEFAULT_CPU_MILLIS,
     memoryBytes: fromProtoUint64("spec.resources.memory_bytes", resources?.memoryBytes ?? 0n),
     diskBytes: fromProtoUint64("spec.resources.disk_bytes", resources?.diskBytes ?? 0n),
+    gpuCount: resources?.gpuCount ?? 0,
+    gpuModel: resources?.gpuModel || null,
     arch: resources?.arch || null,
     constraints: constraints.map(fromProtoConstraint),
+    tolerations: tolerations.map(({ key, value }) => ({ key, value })),
   };
+}
+
+function fromProtoPlacement({ preferences, placementPolicy }: ProtoJobSpec): PlacementTerms {
+  return {
+    preferences: preferences.map(fromProtoPreference),
+    policy:
+      placementPolicy === PlacementPolicy.UNSPECIFIED
+        ? null
+        : PLACEMENT_POLICIES.fromProto(placementPolicy),
+  };
+}
+
+function fromProtoPreference({ constraint, weight }: ProtoPreference): Preference {
+  if (constraint === undefined) throw invalidSpec("spec.preferences: each needs a constraint");
+  return { constraint: fromProtoConstraint(constraint), weight };
+}
+
+function toProtoConstraint({ label, operator, values }: Constraint) {
+  return { label, operator: CONSTRAINT_OPERATORS.toProto(operator), values: [...values] };
 }
 
 function fromProtoConstraint({ label, operator, values }: ProtoConstraint): Constraint {

@@ -18,8 +18,9 @@ const REF = {
   attempt: 2,
   leaseToken: "00000000-0000-4000-8000-00000000000c" as LeaseToken,
 };
-const CAPACITY = { cpuMillis: 4_000, memoryBytes: 5, diskBytes: 6 };
-const PROTO_CAPACITY = { cpuMillis: 4_000, memoryBytes: 5n, diskBytes: 6n };
+const OTHERS = { gpuCount: 2, attemptCount: 3 };
+const CAPACITY = { cpuMillis: 4_000, memoryBytes: 5, diskBytes: 6, ...OTHERS };
+const PROTO_CAPACITY = { cpuMillis: 4_000, memoryBytes: 5n, diskBytes: 6n, ...OTHERS };
 
 function request(message: MessageInitShape<typeof SessionRequestSchema>["message"] & object) {
   return create(SessionRequestSchema, { message });
@@ -33,7 +34,14 @@ function receive(
 
 suite("what a worker says", () => {
   test("hello", () => {
-    const facts = { version: "1", hostname: "h", arch: "x64", labels: { zone: "a" } };
+    const facts = {
+      version: "1",
+      hostname: "h",
+      arch: "x64",
+      labels: { zone: "a" },
+      taints: [{ key: "spot", value: "" }],
+      gpuModel: "a100",
+    };
     const value = { ...facts, capacity: PROTO_CAPACITY, attempts: [REF] };
     assert.deepEqual(fromProtoHello(request({ case: "hello", value })), {
       facts: { ...facts, capacity: CAPACITY },

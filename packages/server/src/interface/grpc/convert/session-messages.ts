@@ -122,10 +122,19 @@ function toProtoAck({ ref, offset }: LogAck): { ref: AttemptRef; offset: bigint 
   return { ref: { ...ref }, offset: toProtoUint64(offset) };
 }
 
-function toHello({ version, hostname, arch, labels, capacity, attempts }: ProtoHello): Hello {
+function toHello(hello: ProtoHello): Hello {
+  const { version, hostname, arch, labels, taints, gpuModel, capacity, attempts } = hello;
   if (capacity === undefined) throw invalid("hello.capacity: must be given");
   return {
-    facts: { version, hostname, arch, labels, capacity: fromProtoCapacity(capacity) },
+    facts: {
+      version,
+      hostname,
+      arch,
+      labels,
+      taints: taints.map(({ key, value }) => ({ key, value })),
+      gpuModel,
+      capacity: fromProtoCapacity(capacity),
+    },
     attempts: attempts.map(fromProtoRef),
   };
 }

@@ -11,11 +11,7 @@ export interface UnsupportedField {
 /** Parts of a spec that this server cannot act on. To support one is to convert it and to take it out here. */
 export const UNSUPPORTED_FIELDS: readonly UnsupportedField[] = [
   { field: "container", isSet: ({ work }) => work.case === "container" },
-  { field: "resources.gpu_count", isSet: ({ resources }) => (resources?.gpuCount ?? 0) !== 0 },
-  { field: "resources.gpu_model", isSet: ({ resources }) => (resources?.gpuModel ?? "") !== "" },
-  { field: "preferences", isSet: ({ preferences }) => preferences.length > 0 },
   { field: "concurrency", isSet: ({ concurrency }) => concurrency !== undefined },
-  { field: "deadline", isSet: ({ deadline }) => deadline !== undefined },
   { field: "budget", isSet: ({ budget }) => budget !== undefined },
   { field: "retention", isSet: ({ retention }) => retention !== undefined },
 ];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { MAX_ATTEMPT_COUNT } from "@hodei/domain";
 import { CapacitySchema, WorkerMetricsSchema, WorkerState } from "@hodei/proto/hodei/v1/worker";
 import { HeartbeatSchema } from "@hodei/proto/hodei/v1/worker_service";
 import { aWorker, START, someWorkerFacts } from "@hodei/testkit";
@@ -61,8 +62,15 @@ test("a heartbeat without load has no metrics", () => {
 });
 
 test("capacity goes there and back, and is refused beyond exactness", () => {
-  const capacity = { cpuMillis: 1, memoryBytes: 2 ** 50, diskBytes: Number.MAX_SAFE_INTEGER };
+  const capacity = {
+    cpuMillis: 1,
+    memoryBytes: 2 ** 50,
+    diskBytes: Number.MAX_SAFE_INTEGER,
+    gpuCount: 2,
+    attemptCount: 3,
+  };
   assert.deepEqual(fromProtoCapacity(toProtoCapacity(capacity)), capacity);
+  assert.equal(fromProtoCapacity(create(CapacitySchema)).attemptCount, MAX_ATTEMPT_COUNT);
   assert.throws(() => fromProtoCapacity(create(CapacitySchema, { diskBytes: 2n ** 53n })), {
     code: "invalid_argument",
     message: /^capacity\.disk_bytes/,

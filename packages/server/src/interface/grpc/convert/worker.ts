@@ -1,5 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { type Capacity, type DiskUsage, type WorkerMetrics, workerStatus } from "@hodei/domain";
+import {
+  type Capacity,
+  type DiskUsage,
+  MAX_ATTEMPT_COUNT,
+  type WorkerMetrics,
+  workerStatus,
+} from "@hodei/domain";
 import {
   CapacitySchema,
   type Capacity as ProtoCapacity,
@@ -33,6 +39,8 @@ export function toProtoWorker(view: WorkerView): ProtoWorker {
     createdAt: toProtoTime(worker.createdAt),
     connectedAt: toProtoOptionalTime(worker.connectedAt),
     terminatedAt: toProtoOptionalTime(worker.terminatedAt),
+    gpuModel: facts?.gpuModel ?? "",
+    taints: facts?.taints.map((taint) => ({ ...taint })) ?? [],
     metrics: metrics === null ? undefined : toProtoMetrics(metrics),
   });
 }
@@ -88,19 +96,23 @@ function fromProtoDisk({ mount, totalBytes, freeBytes }: ProtoDiskUsage): DiskUs
   };
 }
 
-export function toProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: Capacity): ProtoCapacity {
+export function toProtoCapacity(capacity: Capacity): ProtoCapacity {
+  const { memoryBytes, diskBytes } = capacity;
   return create(CapacitySchema, {
-    cpuMillis,
+    ...capacity,
     memoryBytes: toProtoUint64(memoryBytes),
     diskBytes: toProtoUint64(diskBytes),
   });
 }
 
 /** @throws PlatformError `invalid_argument` */
-export function fromProtoCapacity({ cpuMillis, memoryBytes, diskBytes }: ProtoCapacity): Capacity {
+export function fromProtoCapacity(capacity: ProtoCapacity): Capacity {
+  const { cpuMillis, memoryBytes, diskBytes, gpuCount, attemptCount } = capacity;
   return {
     cpuMillis,
     memoryBytes: fromProtoUint64("capacity.memory_bytes", memoryBytes),
     diskBytes: fromProtoUint64("capacity.disk_bytes", diskBytes),
+    gpuCount,
+    attemptCount: attemptCount || MAX_ATTEMPT_COUNT,
   };
 }

@@ -1,0 +1,153 @@
+import type { PlacementPolicy, Requirements } from "../job-spec.ts";
+import type { Capacity } from "../worker.ts";
+import { BestOf } from "./best-of.ts";
+import { KIND_FILTERS, passes, SIZE_FILTERS, STATE_FILTERS } from "./filters.ts";
+import { type Host, hasRoom, hold, type Need } from "./host.ts";
+import { scoreOf } from "./placement-policy.ts";
+
+/** Groups whose scores are kept; beyond, those of the one that was first seen are worked out anew when it comes again. */
+const MAX_GROUP_COUNT = 256;
+
+const INFEASIBLE = Number.NEGATIVE_INFINITY;
+
+/** The scores of every host for all jobs that ask for the same. */
+interface Group {
+  readonly best: BestOf;
+  /** Entries of the board's log that `best` has seen. */
+  seenCount: number;
+}
+
+/**
+ * The hosts while one plan is made: they only get fuller. The scores of jobs that ask for the same are kept and follow the
+ * changes, so that such a job costs what has changed since the last one, however many hosts there are.
+ */
+export class Board {
+  readonly #hosts: Host[];
+  readonly #policy: PlacementPolicy;
+  /** Index of the host of each change. */
+  readonly #log: number[] = [];
+  /** By what jobs ask of the kind and state of a host: for each host, whether it is such a one. */
+  readonly #kinds = new Map<string, readonly boolean[]>();
+  readonly #groups = new Map<string, Group>();
+  /** Groups for which no host had room: none will. */
+  readonly #blocked = new Set<string>();
+
+  constructor(hosts: readonly Host[], policy: PlacementPolicy) {
+    this.#hosts = hosts.map((host) => ({
+      ...host,
+      before: { placements: host.free, reservations: host.free },
+    }));
+    this.#policy = policy;
+  }
+
+  /** As they are now, with what was free before. */
+  get hosts(): readonly Host[] {
+    return this.#hosts;
+  }
+
+  /** Gives the job to its best feasible host, the first among equals; `undefined`: there is none. */
+  place({ tenantId, requirements, placement }: Need): Host | undefined {
+    const need = { tenantId, requirements, placement };
+    const key = JSON.stringify(need);
+    if (this.#blocked.has(key)) return undefined;
+    const index = this.#groupOf(key, need).best.index;
+    const host = this.#hosts[index];
+    if (host === undefined) {
+      this.#blocked.add(key);
+      this.#groups.delete(key);
+      return undefined;
+    }
+    this.#change(index, hold(host, requirements));
+    return host;
+  }
+
+  /**
+   * Keeps the host that lacks least for the job, of those that would be feasible without their attempts; from then on it
+   * has only what is left beside the job. `undefined`: none would be feasible.
+   */
+  reserve(need: Need): Host | undefined {
+    const isOfKind = this.#kindOf(need);
+    let best = -1;
+    let bestShare = INFEASIBLE;
+    for (const [index, host] of this.#hosts.entries()) {
+      if (!isOfKind[index] || !passes(SIZE_FILTERS, host, need)) continue;
+      const share = coveredShare(host, need.requirements);
+      if (share <= bestShare) continue;
+      best = index;
+      bestShare = share;
+    }
+    const host = this.#hosts[best];
+    if (host === undefined) return undefined;
+    this.#change(best, { ...host, free: keepBack(host.free, need.requirements) });
+    return host;
+  }
+
+  /** The group with its scores as they are now. */
+  #groupOf(key: string, need: Need): Group {
+    const isOfKind = this.#kindOf(need);
+    const known = this.#groups.get(key);
+    if (known === undefined) return this.#createGroup(key, need, isOfKind);
+    for (; known.seenCount < this.#log.length; known.seenCount += 1) {
+      const index = this.#log[known.seenCount] ?? -1;
+      if (isOfKind[index]) known.best.set(index, this.#scoreAt(index, need));
+    }
+    return known;
+  }
+
+  #createGroup(key: string, need: Need, isOfKind: readonly boolean[]): Group {
+    const scoreAt = (index: number) => (isOfKind[index] ? this.#scoreAt(index, need) : INFEASIBLE);
+    const best = new BestOf(this.#hosts.length, scoreAt);
+    const group: Group = { best, seenCount: this.#log.length };
+    const [oldest] = this.#groups.keys();
+    if (this.#groups.size >= MAX_GROUP_COUNT && oldest !== undefined) this.#groups.delete(oldest);
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #kindOf(need: Need): readonly boolean[] {
+    const { arch, constraints, tolerations, gpuModel } = need.requirements;
+    const key = JSON.stringify([need.tenantId, arch, constraints, tolerations, gpuModel]);
+    const known = this.#kinds.get(key);
+    if (known !== undefined) return known;
+    const filters = [...KIND_FILTERS, ...STATE_FILTERS];
+    const kind = this.#hosts.map((host) => passes(filters, host, need));
+    this.#kinds.set(key, kind);
+    return kind;
+  }
+
+  #scoreAt(index: number, need: Need): number {
+    const host = this.#hosts[index];
+    if (host === undefined || !hasRoom(host.free, need.requirements)) return INFEASIBLE;
+    return scoreOf(need.placement.policy ?? this.#policy, host, need);
+  }
+
+  #change(index: number, host: Host): void {
+    this.#hosts[index] = host;
+    this.#log.push(index);
+  }
+}
+
+/** How much of what the job needs is free, by what is scarcest: 1 when there is room. */
+function coveredShare({ free }: Host, requirements: Requirements): number {
+  return Math.min(
+    share(free.attemptCount, 1),
+    share(free.cpuMillis, requirements.cpuMillis),
+    share(free.memoryBytes, requirements.memoryBytes),
+    share(free.diskBytes, requirements.diskBytes),
+    share(free.gpuCount, requirements.gpuCount),
+  );
+}
+
+const share = (free: number, needed: number): number =>
+  needed === 0 ? 1 : Math.min(1, free / needed);
+
+/** What is left of `free` beside a job that is still to come. */
+function keepBack(free: Capacity, requirements: Requirements): Capacity {
+  return {
+    cpuMillis: Math.max(0, free.cpuMillis - requirements.cpuMillis),
+    memoryBytes: Math.max(0, free.memoryBytes - requirements.memoryBytes),
+    diskBytes: Math.max(0, free.diskBytes - requirements.diskBytes),
+    gpuCount: Math.max(0, free.gpuCount - requirements.gpuCount),
+    attemptCount: Math.max(0, free.attemptCount - 1),
+  };
+}
