@@ -1,6 +1,7 @@
 import type { Row } from "./row.ts";
 import { controlPlane } from "./rows/control-plane.ts";
 import { createJob } from "./rows/create-job.ts";
+import { discovery } from "./rows/discovery.ts";
 import { idleSessions } from "./rows/idle-sessions.ts";
 import { launch } from "./rows/launch.ts";
 import { logs } from "./rows/logs.ts";
@@ -23,5 +24,6 @@ export const ROWS: readonly Row[] = [
   controlPlane,
   worker,
   idleSessions,
+  discovery,
   recovery,
 ];

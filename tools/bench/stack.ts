@@ -2,12 +2,14 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type HodeiClient } from "@hodei/sdk";
-import { startEmbeddedPostgres } from "@hodei/server/embedded-postgres";
+import { type PostgresSettings, startEmbeddedPostgres } from "@hodei/server/embedded-postgres";
 import { startServer } from "./server-process.ts";
 
 export interface StackOptions {
   /** Workers of the local pool, each with its share of the machine. */
   readonly workerCount: number;
+  /** Over the durable ones that users have. */
+  readonly postgresSettings?: PostgresSettings;
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +28,7 @@ export interface Stack {
 
 /** Runs `work` with a new stack and removes it afterwards, with all its files. Fails when `signal` is aborted. */
 export async function withStack<T>(
-  { workerCount, signal }: StackOptions,
+  { workerCount, postgresSettings = {}, signal }: StackOptions,
   work: (stack: Stack) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "hodei-bench-"));
@@ -38,6 +40,7 @@ export async function withStack<T>(
     await chmod(folder, 0o711);
     const { databaseUrl, stop } = await startEmbeddedPostgres({
       dataDir: join(folder, "postgres"),
+      settings: postgresSettings,
     });
     ending.push(stop);
     const count = String(workerCount);
