@@ -112,6 +112,7 @@ export {
   type MissingBytes,
   newlinesIn,
   presentBytes,
+  type StoredGap,
   totalBytes,
 } from "./log.ts";
 export type { Logger } from "./logger.ts";

@@ -96,13 +96,13 @@ export interface Tags {
 export type LogOverflow = "drop" | "block";
 
 export interface LogPolicy {
-  /** Bytes of one attempt's log; what is beyond is left out, and the log says so. */
-  readonly maxBytes: number;
+  /** Bytes of one attempt's log; what is beyond is left out, and the log says so. `null`: what its pool's workers say. */
+  readonly maxBytes: number | null;
   readonly overflow: LogOverflow;
 }
 
-/** For a spec that does not say. The limit: one runaway attempt does not fill the server's disk. */
-export const DEFAULT_LOG_POLICY: LogPolicy = { maxBytes: 1024 * 1024 * 1024, overflow: "drop" };
+/** For a spec that does not say. */
+export const DEFAULT_LOG_POLICY: LogPolicy = { maxBytes: null, overflow: "drop" };
 
 /** What an attempt shares with its worker's machine. */
 export interface Isolation {

@@ -6,6 +6,9 @@ export type LogStream = "stdout" | "stderr";
 /** Why a worker left bytes out: its spool was full, or the attempt had reached its limit. */
 export type LogGap = "dropped" | "limit";
 
+/** Why bytes are not stored: also because the tenant had reached its limit of the day. */
+export type StoredGap = LogGap | "tenant_limit";
+
 /** A run of bytes of one stream within a batch. */
 export interface LogSegment {
   readonly stream: LogStream;
@@ -36,7 +39,7 @@ export interface LogBatch {
  * the log was not kept for so long.
  */
 export interface MissingBytes {
-  readonly reason: LogGap | "skipped" | "expired";
+  readonly reason: StoredGap | "skipped" | "expired";
   readonly lengthBytes: number;
 }
 
@@ -56,7 +59,7 @@ export function chunkEnd({ offset, data, missing }: LogChunk): number {
 }
 
 /** Bytes of the log that the segments stand for, missing ones included. */
-export function totalBytes(segments: readonly LogSegment[]): number {
+export function totalBytes(segments: readonly Pick<LogSegment, "lengthBytes">[]): number {
   return segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
 }
 

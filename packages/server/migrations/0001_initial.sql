@@ -257,7 +257,7 @@ create table log_chunk (
   newline_count bigint not null,
   stdout_newline_count bigint not null,
   -- [kind, length, milliseconds after at, ...] for each run of bytes. Kinds: 0 stdout, 1 stderr; 2 and 3 the same, dropped
-  -- by the worker; 4 and 5 the same, beyond the attempt's limit. data has nothing for what is missing.
+  -- by the worker; 4 and 5 the same, beyond the attempt's limit; 6 and 7, beyond the tenant's. data has nothing for what is missing.
   segments json not null,
   at timestamptz not null,
   -- Of data: 0 none, 1 Zstandard.
@@ -265,6 +265,13 @@ create table log_chunk (
   data bytea not null,
   primary key (job_id, attempt, byte_offset, assigned_at)
 ) partition by range (assigned_at);
+
+-- Bytes of log_chunk.data that a tenant has stored on one day of UTC, the latest: what its limit is held against.
+create table log_usage (
+  tenant_id text primary key,
+  day date not null,
+  stored_bytes bigint not null
+) with (fillfactor = 10);
 
 -- Workers compress what is worth it; the server spends no processor on trying again.
 alter table log_chunk alter column data set storage external;

@@ -7,6 +7,7 @@ import { z } from "zod";
 const PREFIX = "HODEI_SERVER_";
 
 const DAY_MS = 86_400_000;
+const TIB = 1024 ** 4;
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
@@ -58,6 +59,12 @@ export const schema = z.strictObject({
   /** What each local worker can hold. Default: this machine, shared out among `localWorkersMax`. */
   localWorkerCpuMillis: z.coerce.number().int().min(1).optional(),
   localWorkerMemoryBytes: z.coerce.number().int().min(1).optional(),
+  /** Log of an attempt on a local worker whose spec names no limit. Default: the worker's, 1 GiB. */
+  localWorkerLogAttemptBytes: z.coerce.number().int().min(1).optional(),
+  /** When local workers send a batch of log: segments, time and bytes, whichever comes first. Default: the worker's. */
+  localWorkerLogBatchEntries: z.coerce.number().int().min(1).max(1000).optional(),
+  localWorkerLogBatchIntervalMs: z.coerce.number().int().min(0).max(60_000).optional(),
+  localWorkerLogBatchBytes: z.coerce.number().int().min(1).max(1_048_576).optional(),
   /** How to choose among workers for jobs whose spec does not say. */
   placementPolicy: z
     .enum(["least_loaded", "bin_pack", "spread", "first_available"])
@@ -68,6 +75,11 @@ export const schema = z.strictObject({
   stopWorkersOnExit: z.stringbool().or(z.boolean()).default(false),
   /** How long the log of an attempt is kept after the attempt's end, at least; whole days go at once. Default: 30 days. */
   logRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
+  /**
+   * Bytes of logs that one tenant may store on one day (UTC), compressed as they are; what is beyond is left out of the
+   * logs, which say so. Default: 1 TiB.
+   */
+  tenantLogBytesPerDay: z.coerce.number().int().min(0).default(TIB),
   /** Where every event goes as JSON, by POST; it must be trusted with the events of all tenants. Default: nowhere. */
   webhookUrl: z
     .url({ protocol: /^https?$/ })

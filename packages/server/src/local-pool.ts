@@ -26,7 +26,14 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
   const allowRoot = config.localWorkersAllowRoot;
   if (process.getuid?.() === 0 && !allowRoot) throw rootRefused();
   const dir = join(config.dataDir, "workers");
-  const provider = new LocalProcessProvider({ dir, workerCommand, environment, allowRoot, log });
+  const provider = new LocalProcessProvider({
+    dir,
+    workerCommand,
+    environment,
+    allowRoot,
+    workerSettings: logSettings(config),
+    log,
+  });
   const capacity = {
     ...localWorkerCapacity(config),
     diskBytes: Number.MAX_SAFE_INTEGER,
@@ -45,6 +52,18 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
     template: { arch: process.arch, labels: {}, capacity },
   };
   return [{ pool, provider, serverUrl }];
+}
+
+/** What the settings say of the logs of local workers, as the workers read it. */
+function logSettings(config: ServerConfig): Readonly<Record<string, string>> {
+  const settings = {
+    HODEI_WORKER_LOG_ATTEMPT_BYTES: config.localWorkerLogAttemptBytes,
+    HODEI_WORKER_LOG_BATCH_ENTRIES: config.localWorkerLogBatchEntries,
+    HODEI_WORKER_LOG_BATCH_INTERVAL_MS: config.localWorkerLogBatchIntervalMs,
+    HODEI_WORKER_LOG_BATCH_BYTES: config.localWorkerLogBatchBytes,
+  };
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
 }
 
 function rootRefused(): PlatformError {

@@ -128,7 +128,12 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     if (events.length > 0) notifier.notify();
   };
   const database = new PostgresDatabase({ address, onCommit });
-  const logs = new PostgresLogStore({ address });
+  const logs = new PostgresLogStore({
+    address,
+    clock: systemClock,
+    tenantBytesPerDay: config.tenantLogBytesPerDay,
+    onTenantLimit: (tenantId) => log.warn("tenant_log_limit_reached", { tenantId }),
+  });
   const logDays = logPartitions(address);
   const keyFile = config.secretKeyFile ?? join(config.dataDir, "secret-key");
   const secrets = new PostgresSecretStore({

@@ -25,6 +25,7 @@ function setUp(attemptMaxBytes = 16_000_000) {
     log,
     startAttempt,
     batchLimits: LIMITS,
+    logLimitBytes: Number.POSITIVE_INFINITY,
     findObstacle: () => machine.obstacle,
     spool: temporarySpool({ attemptMaxBytes }),
   });

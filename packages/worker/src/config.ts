@@ -72,6 +72,8 @@ const schema = z
     logBatchIntervalMs: millis.max(60_000).default(250),
     /** … or when it has this many bytes, which it never has more of. Default: 64 KiB; at most 1 MiB. */
     logBatchBytes: z.int().min(1).max(MIB).default(65_536),
+    /** Log of an attempt whose spec names no limit; the rest is left out and counted. Default: 1 GiB. */
+    logAttemptBytes: z.int().min(1).default(GIB),
     /**
      * Disk space for the log of one attempt that the server has not stored yet. At the bound the output is left out and
      * counted, or its writer waits, as the spec's `log_policy.overflow` says. Default: 64 MiB.

@@ -43,6 +43,8 @@ export interface HeldAttemptDeps {
   readonly log: Logger;
   readonly startAttempt: StartAttempt;
   readonly batchLimits: BatchLimits;
+  /** Of the log of an attempt whose spec names no limit. */
+  readonly logLimitBytes: number;
   readonly spool: Spool;
   /** Called whenever there may be something new to say. */
   readonly onChange: () => void;
@@ -108,7 +110,7 @@ export class HeldAttempt {
     this.#overflow = parts.policy.overflow;
     this.#log = new AttemptLog({
       spool: parts.spool,
-      limitBytes: parts.policy.maxBytes,
+      limitBytes: parts.policy.maxBytes ?? deps.logLimitBytes,
       onDropped: (bytes) => deps.spool.budget.countDropped(bytes),
       onSpoolError: (error) => this.#tellSpoolError(error),
     });

@@ -116,15 +116,19 @@ test("in an outage output is dropped at the bound, counted, and the job goes on"
   );
 });
 
-test("at its limit a log ends with a mark, and the job goes on", async () => {
-  await fixture.startWorker();
-  await connected();
-  const attempt = fixture.server.assign({
-    ...bash("head -c 100000 /dev/zero; exit 4"),
-    logPolicy: { maxBytes: 10_000n },
+const limits = [
+  { whose: "its own", settings: {}, logPolicy: { maxBytes: 10_000n } },
+  { whose: "its worker's", settings: { logAttemptBytes: 10_000 }, logPolicy: {} },
+];
+for (const { whose, settings, logPolicy } of limits) {
+  test(`at ${whose} limit a log ends with a mark, and the job goes on`, async () => {
+    await fixture.startWorker(settings);
+    await connected();
+    const spec = { ...bash("head -c 100000 /dev/zero; exit 4"), logPolicy };
+    const attempt = fixture.server.assign(spec);
+    await resultsOf([attempt]);
+    assert.equal(attempt.log.length, 10_000);
+    assert.equal(attempt.missing.limit, 90_000);
+    assert.equal(attempt.results[0]?.outcome?.exitCode, 4);
   });
-  await resultsOf([attempt]);
-  assert.equal(attempt.log.length, 10_000);
-  assert.equal(attempt.missing.limit, 90_000);
-  assert.equal(attempt.results[0]?.outcome?.exitCode, 4);
-});
+}

@@ -187,10 +187,9 @@ function fromProtoSecret(
   return { name, form: form === SecretForm.FILE ? "file" : "env", value };
 }
 
-/** Servers spell their defaults out; one that does not sets no limit. */
 function fromProtoLogPolicy(policy: ProtoSpec["logPolicy"]): LogPolicy {
   return {
-    maxBytes: Number(policy?.maxBytes ?? 0n) || Number.POSITIVE_INFINITY,
+    maxBytes: Number(policy?.maxBytes ?? 0n) || null,
     overflow: policy?.overflow === LogOverflow.BLOCK ? "block" : "drop",
   };
 }

@@ -39,6 +39,7 @@ function setUp(serve: Served) {
     log,
     startAttempt,
     batchLimits,
+    logLimitBytes: Number.POSITIVE_INFINITY,
     findObstacle: () => undefined,
     spool: temporarySpool(),
   });

@@ -146,6 +146,7 @@ function createTable(
       sizeBytes: config.logBatchBytes,
       intervalMs: config.logBatchIntervalMs,
     },
+    logLimitBytes: config.logAttemptBytes,
     findObstacle: ({ gpuCount }) =>
       host.isDiskLow ? "the worker's disk is almost full" : gpus.findObstacle(gpuCount),
     spool,

@@ -5,6 +5,7 @@ import { createCommand, parsedBy } from "../define-command.ts";
 import { defined } from "../values/defined.ts";
 import { parseDuration } from "../values/duration.ts";
 import { wholeNumber } from "../values/scalars.ts";
+import { parseSize } from "../values/size.ts";
 
 interface Flags {
   readonly dataDir?: string;
@@ -24,6 +25,7 @@ interface Flags {
   readonly localWorkersAllowRoot?: boolean;
   readonly logRetention?: number;
   readonly placementPolicy?: "least_loaded" | "bin_pack" | "spread" | "first_available";
+  readonly tenantLogLimit?: number;
   readonly logLevel?: "debug" | "info" | "warn" | "error";
 }
 
@@ -65,6 +67,11 @@ export function define(context: CommandContext): Command {
       "how long logs are kept after the end of their attempts; default: 30 days",
       parsedBy(parseDuration),
     )
+    .option(
+      "--tenant-log-limit <size>",
+      "logs that one tenant may store on one day; default: 1TiB",
+      parsedBy(parseSize),
+    )
     .addOption(
       new Option(
         "--placement-policy <name>",
@@ -83,7 +90,7 @@ export function define(context: CommandContext): Command {
 }
 
 async function runInThisProcess(
-  { logRetention: logRetentionMs, ...flags }: Flags,
+  { logRetention: logRetentionMs, tenantLogLimit: tenantLogBytesPerDay, ...flags }: Flags,
   context: CommandContext,
 ): Promise<void> {
   const { runServer } = await import("@hodei/server");
@@ -92,6 +99,7 @@ async function runInThisProcess(
     settings: defined({
       ...flags,
       logRetentionMs,
+      tenantLogBytesPerDay,
       dataDir: inFolder(flags.dataDir),
       publicCertFile: inFolder(flags.publicCertFile),
       publicKeyFile: inFolder(flags.publicKeyFile),

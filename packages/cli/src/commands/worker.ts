@@ -23,6 +23,10 @@ interface Flags {
   readonly runAs?: string;
   readonly allowRoot?: boolean;
   readonly drainTimeout?: number;
+  readonly logLimit?: number;
+  readonly logBatchEntries?: number;
+  readonly logBatchInterval?: number;
+  readonly logBatchSize?: number;
   readonly logSpoolAttemptSize?: number;
   readonly logSpoolSize?: number;
   readonly logLevel?: string;
@@ -33,7 +37,7 @@ token of \`hodei workers create-join-token\`; later starts need none. Every sett
 HODEI_WORKER_…, the join token itself as HODEI_WORKER_JOIN_TOKEN. Logs go to standard error.`;
 
 export function define(context: CommandContext): Command {
-  return createCommand("worker", DESCRIPTION, context)
+  const command = createCommand("worker", DESCRIPTION, context)
     .option("--server-url <url>", "worker listener of the server, such as https://host:7401")
     .option("--join-token-file <file>", "file with the join token, for the first start")
     .option("--state-dir <folder>", "folder of the worker's key and its attempts")
@@ -77,6 +81,31 @@ export function define(context: CommandContext): Command {
       "--drain-timeout <duration>",
       "how long attempts may go on after SIGTERM; default: 30s",
       parsedBy(parseDuration),
+    );
+  return withLogOptions(command).action((flags: Flags) => runInThisProcess(flags, context));
+}
+
+function withLogOptions(command: Command): Command {
+  return command
+    .option(
+      "--log-limit <size>",
+      "log of an attempt whose spec names no limit; default: 1GiB",
+      parsedBy(parseSize),
+    )
+    .option(
+      "--log-batch-entries <count>",
+      "runs of one stream after which a batch of log is sent; default: 100",
+      parsedBy(wholeNumber(1, 1000)),
+    )
+    .option(
+      "--log-batch-interval <duration>",
+      "time after which it is sent; default: 250ms",
+      parsedBy(parseDuration),
+    )
+    .option(
+      "--log-batch-size <size>",
+      "bytes at which it is sent, at most 1MiB; default: 64KiB",
+      parsedBy(parseSize),
     )
     .option(
       "--log-spool-size <size>",
@@ -88,8 +117,7 @@ export function define(context: CommandContext): Command {
       "the same for one attempt; default: 64MiB",
       parsedBy(parseSize),
     )
-    .option("--log-level <level>", "debug, info, warn, error; default: info")
-    .action((flags: Flags) => runInThisProcess(flags, context));
+    .option("--log-level <level>", "debug, info, warn, error; default: info");
 }
 
 async function runInThisProcess(flags: Flags, context: CommandContext): Promise<void> {
@@ -111,6 +139,10 @@ async function runInThisProcess(flags: Flags, context: CommandContext): Promise<
     runAs: flags.runAs,
     allowRoot: flags.allowRoot,
     drainTimeoutMs: drainTimeout,
+    logAttemptBytes: flags.logLimit,
+    logBatchEntries: flags.logBatchEntries,
+    logBatchIntervalMs: flags.logBatchInterval,
+    logBatchBytes: flags.logBatchSize,
     logSpoolBytes: flags.logSpoolSize,
     logSpoolAttemptBytes: flags.logSpoolAttemptSize,
     logLevel: logLevel as "info" | undefined,

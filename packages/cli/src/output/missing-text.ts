@@ -10,5 +10,6 @@ const REASONS: Readonly<Record<LogGap, string>> = {
   [LogGap.DROPPED]: " (the worker's spool was full; --log-overflow block makes the job wait)",
   [LogGap.LIMIT]: " (the log has reached its limit; --log-limit raises it)",
   [LogGap.SKIPPED]: " (skipped to keep up; without --skip they are there)",
+  [LogGap.TENANT_LIMIT]: " (the tenant has reached the limit of its logs for that day)",
   [LogGap.EXPIRED]: " (the server did not keep the log for so long)",
 };

@@ -96,7 +96,11 @@ providerContract("LocalProcessProvider, workers that ignore SIGTERM", () =>
 test("a worker gets its settings, a clean environment and a private folder", async (context) => {
   const environment = { PATH: process.env.PATH, TZ: "UTC", DATABASE_PASSWORD: "secret" };
   const script = `env > "$HODEI_WORKER_STATE_DIR.env"; ${OBEDIENT}`;
-  const options = { environment, allowRoot: true };
+  const options = {
+    environment,
+    allowRoot: true,
+    workerSettings: { HODEI_WORKER_LOG_BATCH_BYTES: "1000" },
+  };
   const { provider, folder, countRunning } = await open(context, script, options);
   const request = provisionRequest();
   await provider.provision(request);
@@ -114,6 +118,7 @@ test("a worker gets its settings, a clean environment and a private folder", asy
       ["HODEI_WORKER_CPU_MILLIS", "2000"],
       ["HODEI_WORKER_JOIN_TOKEN_FILE", join(path, "join-token")],
       ["HODEI_WORKER_LABELS", "pool=default,zone=a"],
+      ["HODEI_WORKER_LOG_BATCH_BYTES", "1000"],
       ["HODEI_WORKER_MEMORY_BYTES", "1073741824"],
       ["HODEI_WORKER_SERVER_URL", request.serverUrl],
       ["HODEI_WORKER_STATE_DIR", join(path, "state")],

@@ -35,6 +35,8 @@ export interface LocalProcessProviderOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Lets the workers run jobs as root, when that is who runs this process. Default: they refuse to start then. */
   readonly allowRoot?: boolean;
+  /** Further settings of the workers: variables that begin with `HODEI_WORKER_`. Default: none. */
+  readonly workerSettings?: Readonly<Record<string, string>>;
   /** What a worker gets between SIGTERM, at which it drains, and SIGKILL. Default: 35 s. */
   readonly graceMs?: number;
   readonly log: Logger;
@@ -92,6 +94,7 @@ export class LocalProcessProvider implements Provider {
     this.#starting.add(workerId);
     try {
       const environment = {
+        ...this.#options.workerSettings,
         ...workerEnvironment(this.#options.environment ?? {}, request, folder),
         ...(this.#options.allowRoot && { HODEI_WORKER_ALLOW_ROOT: "true" }),
       };

@@ -17,7 +17,7 @@ import {
   waitFor,
 } from "@hodei/testkit";
 import pg from "pg";
-import { PostgresLogStore } from "../infrastructure/postgres/log-store.ts";
+import { newLogStore } from "../infrastructure/postgres/log-store-fixtures.test.ts";
 import { PostgresDatabase } from "../infrastructure/postgres/postgres-database.ts";
 import { loseAttempts } from "./attempts.ts";
 import { logBatch } from "./fixtures.test.ts";
@@ -25,7 +25,7 @@ import { logBatch } from "./fixtures.test.ts";
 let ownDatabase: TestDatabase;
 let observer: pg.Client;
 let database: PostgresDatabase;
-let logs: PostgresLogStore;
+let logs: ReturnType<typeof newLogStore>;
 
 before(async () => {
   ownDatabase = await createTestDatabase();
@@ -33,7 +33,7 @@ before(async () => {
   observer = new pg.Client({ connectionString: url });
   await observer.connect();
   database = new PostgresDatabase({ address: url, onCommit: () => undefined });
-  logs = new PostgresLogStore({ address: url });
+  logs = newLogStore(url);
   await database.start();
   await logs.start();
 });

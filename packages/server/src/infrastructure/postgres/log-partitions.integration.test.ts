@@ -3,20 +3,20 @@ import { after, before, test } from "node:test";
 import { type Attempt, applyAttemptEvent, outcomeOf } from "@hodei/domain";
 import { anAttempt, createTestDatabase, putAttempt, type TestDatabase } from "@hodei/testkit";
 import { logPartitions } from "./log-partitions.ts";
-import { PostgresLogStore } from "./log-store.ts";
+import { newLogStore } from "./log-store-fixtures.test.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
 
 const at = (text: string) => new Date(`${text}Z`);
 
 let postgres: TestDatabase;
 let database: PostgresDatabase;
-let logs: PostgresLogStore;
+let logs: ReturnType<typeof newLogStore>;
 let partitions: ReturnType<typeof logPartitions>;
 
 before(async () => {
   postgres = await createTestDatabase();
   database = new PostgresDatabase({ address: postgres.url, onCommit: () => undefined });
-  logs = new PostgresLogStore({ address: postgres.url });
+  logs = newLogStore(postgres.url);
   partitions = logPartitions(postgres.url);
 });
 

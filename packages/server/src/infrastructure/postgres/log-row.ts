@@ -2,16 +2,19 @@ import {
   chunkEnd,
   type LogChunk,
   type LogCompression,
-  type LogGap,
   type LogSegment,
   type LogStream,
+  type StoredGap,
 } from "@hodei/domain";
 import { decompress } from "./log-data.ts";
 
 /** Streams, gaps and compressions as they are stored; never reorder. */
 const STREAMS: readonly LogStream[] = ["stdout", "stderr"];
-const GAPS: readonly (LogGap | null)[] = [null, "dropped", "limit"];
+const GAPS: readonly (StoredGap | null)[] = [null, "dropped", "limit", "tenant_limit"];
 const COMPRESSIONS: readonly LogCompression[] = ["none", "zstd"];
+
+/** A segment of a stored row. */
+export type StoredSegment = Omit<LogSegment, "gap"> & { readonly gap: StoredGap | null };
 
 /**
  * Segments as they are stored: stream and gap, length, and milliseconds after the row's `at`, three numbers for each.
@@ -37,7 +40,7 @@ export const compressionCode = (compression: LogCompression): number =>
 export const rowEnd = (row: Pick<LogRow, "byte_offset" | "length_bytes">): number =>
   row.byte_offset + row.length_bytes;
 
-export function packSegments(segments: readonly LogSegment[], at: Date): PackedSegments {
+export function packSegments(segments: readonly StoredSegment[], at: Date): PackedSegments {
   return segments.flatMap(({ stream, gap, lengthBytes, at: readAt }) => [
     streamCode(stream) + STREAMS.length * GAPS.indexOf(gap),
     lengthBytes,

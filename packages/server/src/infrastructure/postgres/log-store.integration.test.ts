@@ -5,11 +5,12 @@ import type { AttemptRef, LogBatch, LogStart } from "@hodei/domain";
 import {
   anAttempt,
   logStoreContract,
+  ManualClock,
   putAttempt,
   startTestPostgres,
   type TestPostgres,
 } from "@hodei/testkit";
-import { PostgresLogStore } from "./log-store.ts";
+import { newLogStore } from "./log-store-fixtures.test.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
 
 let postgres: TestPostgres;
@@ -21,9 +22,9 @@ after(() => postgres.stop());
 async function open() {
   const { url, drop } = await postgres.createDatabase();
   const database = new PostgresDatabase({ address: url, onCommit: () => undefined });
-  const stores = [new PostgresLogStore({ address: url })];
+  const stores = [newLogStore(url)];
   const reopen = () => {
-    const store = new PostgresLogStore({ address: url, connectionsMax: 2 });
+    const store = newLogStore(url, { connectionsMax: 2 });
     stores.push(store);
     return store;
   };
@@ -32,7 +33,7 @@ async function open() {
     await database.stop();
     await drop();
   };
-  return { logs: stores[0] ?? reopen(), database, reopen, close };
+  return { logs: stores[0] ?? reopen(), database, reopen, close, url };
 }
 
 logStoreContract("PostgresLogStore", open);
@@ -58,6 +59,56 @@ test("any line of five million empty ones is found at once", async (context) => 
     assert.deepEqual(await find({ kind: "line", number: line }), place);
     assert.deepEqual(await find({ kind: "last_lines", count: lineCount - line + 1 }), place);
   }
+});
+
+test("beyond the limit of its tenant for the day a log is missing, counted, until the next day", async (context) => {
+  const { logs, database, url, close } = await open();
+  context.after(close);
+  await putAttempt(database, anAttempt());
+  const { jobId, number: attempt, leaseToken, tenantId } = anAttempt();
+  const clock = new ManualClock();
+  const told: string[] = [];
+  const onTenantLimit = (id: string) => void told.push(id);
+  const limited = newLogStore(url, { clock, tenantBytesPerDay: 10, onTenantLimit });
+  context.after(() => limited.stop());
+  const append = async (offset: number, text: string) => {
+    const data = Buffer.from(text);
+    const run = { lengthBytes: data.length / 2, at: clock.now(), gap: null };
+    const segments = [
+      { ...run, stream: "stdout" },
+      { ...run, stream: "stderr" },
+    ] as const;
+    const ref = { jobId, attempt, leaseToken };
+    const batch = { ref, offset, data, compression: "none", segments } as const;
+    assert.deepEqual(await limited.append([batch]), [
+      { kind: "stored", durableOffset: offset + data.length },
+    ]);
+  };
+  await append(0, "a\nb\nc\n");
+  await append(6, "d\ne\nf\n");
+  await append(12, "gh\n\n");
+  await append(16, "xx");
+  await clock.advance(86_400_000);
+  await append(18, "i\nj\nk\n");
+  const range = { jobId, attempt, offset: 0, maxBytes: 1_000, stream: null };
+  const { chunks } = await logs.read(range);
+  const shown = chunks.map(({ data, missing }) => missing ?? Buffer.from(data).toString());
+  const missing = { reason: "tenant_limit", lengthBytes: 3 };
+  assert.deepEqual(shown.slice(0, 5), ["a\nb", "\nc\n", missing, missing, "gh"]);
+  assert.deepEqual(shown.slice(-4), [
+    { ...missing, lengthBytes: 1 },
+    { ...missing, lengthBytes: 1 },
+    "i\nj",
+    "\nk\n",
+  ]);
+  const place = await logs.findPlace({
+    jobId,
+    attempt,
+    stream: null,
+    start: { kind: "line", number: 6 },
+  });
+  assert.deepEqual(place, { offset: 16, linesBefore: 5 });
+  assert.deepEqual(told, [tenantId]);
 });
 
 /** As a worker sends them. */

@@ -1,5 +1,6 @@
 import {
   type AppendResult,
+  type Clock,
   type Component,
   countLines,
   type JobId,
@@ -9,6 +10,7 @@ import {
   type LogPlaceQuery,
   type LogRange,
   type LogStore,
+  type TenantId,
 } from "@hodei/domain";
 import type { Pool } from "pg";
 import { appendLogs, type CheckedBatch } from "./append-logs.ts";
@@ -29,6 +31,11 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface LogStoreOptions {
   readonly address: PostgresAddress;
+  readonly clock: Pick<Clock, "now">;
+  /** Bytes that one tenant may store on one day of UTC, compressed as they are; what is beyond is left out and counted. */
+  readonly tenantBytesPerDay: number;
+  /** Told once for each tenant and day. Must not throw. */
+  readonly onTenantLimit: (tenantId: TenantId) => void;
   /** Default: 4. */
   readonly connectionsMax?: number;
 }
@@ -41,9 +48,14 @@ export class PostgresLogStore implements LogStore, Component {
   readonly #pool: Pool;
   readonly #sql: Sql;
   readonly #appends: GroupCommit<readonly CheckedBatch[], readonly AppendResult[]>;
+  readonly #options: LogStoreOptions;
+  /** Tenants that were told about, and of which day. */
+  #limited = { day: "", tenants: new Set<string>() };
   #stopped: Promise<void> | undefined;
 
-  constructor({ address, connectionsMax = DEFAULT_CONNECTIONS_MAX }: LogStoreOptions) {
+  constructor(options: LogStoreOptions) {
+    const { address, connectionsMax = DEFAULT_CONNECTIONS_MAX } = options;
+    this.#options = options;
     this.#pool = createPool(address, connectionsMax);
     this.#sql = poolSql(this.#pool);
     this.#appends = new GroupCommit({
@@ -88,12 +100,24 @@ export class PostgresLogStore implements LogStore, Component {
   async #store(
     calls: readonly (readonly CheckedBatch[])[],
   ): Promise<readonly (readonly AppendResult[])[]> {
-    const { result } = await transact(this.#pool, (sql) => appendLogs(sql, calls.flat()));
+    const { clock, tenantBytesPerDay } = this.#options;
+    const limits = { day: clock.now().toISOString().slice(0, 10), tenantBytesPerDay };
+    const { result } = await transact(this.#pool, (sql) => appendLogs(sql, calls.flat(), limits));
+    this.#tellLimits(limits.day, result.limitedTenants);
     let end = 0;
     return calls.map(({ length }) => {
       end += length;
-      return result.slice(end - length, end);
+      return result.results.slice(end - length, end);
     });
+  }
+
+  #tellLimits(day: string, limitedTenants: ReadonlySet<string>): void {
+    if (this.#limited.day !== day) this.#limited = { day, tenants: new Set() };
+    for (const tenantId of limitedTenants) {
+      if (this.#limited.tenants.has(tenantId)) continue;
+      this.#limited.tenants.add(tenantId);
+      this.#options.onTenantLimit(tenantId as TenantId);
+    }
   }
 }
 

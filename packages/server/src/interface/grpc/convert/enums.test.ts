@@ -31,7 +31,7 @@ const TABLES = [
   [CONSTRAINT_OPERATORS, ["eq", "ne", "gt", "lt", "in", "not_in", "exists"]],
   [PLACEMENT_POLICIES, Object.keys(DOMAIN_POLICIES)],
   [LOG_STREAMS, ["stdout", "stderr"]],
-  [LOG_GAPS, ["dropped", "expired", "limit", "skipped"]],
+  [LOG_GAPS, ["dropped", "expired", "limit", "skipped", "tenant_limit"]],
   [LOG_COMPRESSIONS, ["zstd"]],
   [LOG_OVERFLOWS, ["drop", "block"]],
   [SECRET_FORMS, ["env", "file"]],

@@ -161,6 +161,7 @@ export const LOG_GAPS = enumTable<MissingBytes["reason"], ProtoLogGap>(LogGapSch
   limit: ProtoLogGap.LIMIT,
   skipped: ProtoLogGap.SKIPPED,
   expired: ProtoLogGap.EXPIRED,
+  tenant_limit: ProtoLogGap.TENANT_LIMIT,
 });
 
 /** `none` is the unspecified value. */

@@ -102,7 +102,7 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
     notBefore: toProtoOptionalTime(spec.notBefore),
     deadline: toProtoOptionalTime(spec.deadline),
     logPolicy: {
-      maxBytes: toProtoUint64(spec.logPolicy.maxBytes),
+      maxBytes: toProtoUint64(spec.logPolicy.maxBytes ?? 0),
       overflow: LOG_OVERFLOWS.toProto(spec.logPolicy.overflow),
     },
     keepBackground: spec.keepBackground,
@@ -264,7 +264,7 @@ function fromProtoRetryPolicy(policy: ProtoRetryPolicy | undefined): RetryPolicy
 function fromProtoLogPolicy(policy: ProtoLogPolicy | undefined): LogPolicy {
   const { maxBytes = 0n, overflow = LogOverflow.UNSPECIFIED } = policy ?? {};
   return {
-    maxBytes: fromProtoUint64("spec.log_policy.max_bytes", maxBytes) || DEFAULT_LOG_POLICY.maxBytes,
+    maxBytes: fromProtoUint64("spec.log_policy.max_bytes", maxBytes) || null,
     overflow:
       overflow === LogOverflow.UNSPECIFIED
         ? DEFAULT_LOG_POLICY.overflow
