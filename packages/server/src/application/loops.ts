@@ -14,6 +14,12 @@ import type { Topic } from "./signals.ts";
 /** Days pass slowly: this is how late one may go. */
 const KEEP_INTERVAL_MS = 60_000;
 
+/**
+ * Between two looks at what the pools need: each reads all that waits, and short jobs come and go by the hundred a second.
+ * The first is at once.
+ */
+const PROVISION_SPACING_MS = 250;
+
 /** Every loop of one replica. Those of the leader rest elsewhere and take over when it dies. */
 export function createLoops(deps: Deps, leadership: Leadership): readonly Component[] {
   const { pollIntervalMs: intervalMs } = deps.settings;
@@ -23,14 +29,17 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     topics: readonly Topic[],
     enabled: () => boolean,
     run: () => Promise<Date | undefined>,
-  ) => new Reconciler(deps, { name, topics, intervalMs, enabled, run });
+    spacingMs = 0,
+  ) => new Reconciler(deps, { name, topics, intervalMs, spacingMs, enabled, run });
   const led = (
     name: string,
     topics: readonly Topic[],
     prepare: (deps: Deps) => () => Promise<Date | undefined>,
+    spacingMs = 0,
   ) => {
     const database = new FencedDatabase(deps.database, leadership);
-    return loop(name, topics, () => database.beginTurn(), prepare({ ...deps, database }));
+    const run = prepare({ ...deps, database });
+    return loop(name, topics, () => database.beginTurn(), run, spacingMs);
   };
   const leads = () => leadership.epoch() !== undefined;
   const keeper = { name: "keep-records", topics: [], intervalMs: KEEP_INTERVAL_MS, enabled: leads };
@@ -39,10 +48,15 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     led("schedule", ["due", "workers"], (own) => () => scheduleJobs(own)),
     loop("dispatch", ["held", "workers"], always, () => dispatchAssignments(deps)),
     loop("dispatch-drains", ["workers"], always, () => dispatchDrains(deps)),
-    led("provision", ["due", "workers"], (own) => {
-      const provisioner = new Provisioner(own);
-      return () => provisioner.run();
-    }),
+    led(
+      "provision",
+      ["due", "workers"],
+      (own) => {
+        const provisioner = new Provisioner(own);
+        return () => provisioner.run();
+      },
+      PROVISION_SPACING_MS,
+    ),
     loop("end-silent-sessions", [], always, () => endSilentSessions(deps)),
     loop("reconcile-sessions", [], always, () => reconcileSessions(deps)),
     led("reap-workers", ["workers"], (own) => () => reapWorkers(own)),

@@ -7,6 +7,8 @@ export interface ReconcilerOptions {
   readonly topics: readonly Topic[];
   /** Longest pause between two turns. */
   readonly intervalMs: number;
+  /** Shortest pause between two turns, unless a turn asks for the next one at once; what wakes it meanwhile shares the next. Default: 0 */
+  readonly spacingMs?: number;
   /** Whether this replica is the one to run it now. */
   readonly enabled: () => boolean;
   /** One turn: read state, compare with intent, act. May say when it wants its next turn at the latest. */
@@ -38,12 +40,15 @@ export class Reconciler implements Component {
   }
 
   async #run(): Promise<void> {
-    const { intervalMs, topics } = this.#options;
+    const { intervalMs, spacingMs = 0, topics } = this.#options;
+    const { clock } = this.#deps;
     const wakeup = this.#deps.signals.subscribe(topics);
     while (!this.#stop.signal.aborted) {
       const next = await this.#turn();
-      const untilNext = next === undefined ? intervalMs : next.getTime() - this.#now();
-      await wakeup.wait(Math.max(0, Math.min(intervalMs, untilNext)), this.#stop.signal);
+      const untilNext = next === undefined ? intervalMs : next.getTime() - clock.now().getTime();
+      if (untilNext > 0 && spacingMs > 0) await clock.sleep(spacingMs, this.#stop.signal);
+      const waitMs = Math.min(intervalMs, untilNext) - spacingMs;
+      await wakeup.wait(Math.max(0, waitMs), this.#stop.signal);
     }
     wakeup.close();
   }
@@ -56,9 +61,5 @@ export class Reconciler implements Component {
       this.#deps.log.error("reconciler_failed", { name: this.#options.name, error });
       return undefined;
     }
-  }
-
-  #now(): number {
-    return this.#deps.clock.now().getTime();
   }
 }

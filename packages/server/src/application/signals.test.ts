@@ -86,6 +86,51 @@ test("a loop turns at its start, when woken, when its time is over, and when a t
   assert.equal(turns, 4);
 });
 
+test("a loop with a spacing takes what wakes it meanwhile in one turn after it", async () => {
+  let turns = 0;
+  const run = async () => {
+    turns += 1;
+    return undefined;
+  };
+  const { clock, signals, reconciler } = loop({ run, spacingMs: 100 });
+  await reconciler.start();
+  await settled();
+  for (let count = 0; count < 3; count += 1) {
+    signals.notify("due");
+    await settled();
+  }
+  assert.equal(turns, 1);
+  await clock.advance(100);
+  await settled();
+  assert.equal(turns, 2);
+  await clock.advance(100);
+  signals.notify("due");
+  await settled();
+  assert.equal(turns, 3, "at once when nothing woke it for longer than that");
+  await clock.advance(999);
+  await settled();
+  assert.equal(turns, 3);
+  await clock.advance(1);
+  await settled();
+  assert.equal(turns, 4, "the interval counts from turn to turn");
+  await reconciler.stop();
+});
+
+test("a loop with a spacing does not wait when a turn asks for the next one at once", async () => {
+  let turns = 0;
+  const { clock, reconciler } = loop({
+    spacingMs: 100,
+    run: async () => {
+      turns += 1;
+      return turns < 5 ? clock.now() : undefined;
+    },
+  });
+  await reconciler.start();
+  await settled();
+  assert.equal(turns, 5);
+  await reconciler.stop();
+});
+
 test("a loop that fails says so and turns again; one that is not enabled rests", async () => {
   let turns = 0;
   let enabled = true;
