@@ -75,6 +75,8 @@ export interface JobReader {
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /** Pending jobs with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. */
   listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
+  /** Those of the jobs that `listDue` would have, in no order. */
+  findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]>;
   /** Earliest `runAt` or queue deadline after `now` among pending jobs; `null` if there is none. */
   nextDueAt(now: Date): Promise<Date | null>;
   /** What assigned and running jobs hold of their workers. */

@@ -11,6 +11,7 @@ import {
   createLoops,
   DEFAULT_SETTINGS,
   type Deps,
+  DueJobs,
   exitWhenIdle,
   LEADERSHIP_NAME,
   prepareRecords,
@@ -165,6 +166,11 @@ function createDeps(
   const { database, secrets, logs, signals, subscriptions, keptRecords, authority, workerUrl } =
     made;
   const ids = timeOrderedIds();
+  const settings = {
+    ...DEFAULT_SETTINGS,
+    placementPolicy: options.config.placementPolicy,
+    ...options.settings,
+  };
   return {
     database,
     secrets,
@@ -176,6 +182,11 @@ function createDeps(
     joinTokens: joinTokenCodec(authority.rootFingerprint),
     certificateAuthority: authority,
     signals,
+    dueJobs: new DueJobs({
+      signals,
+      jobs: database.readers.jobs,
+      settings,
+    }),
     sessions: new Sessions(),
     replicaId: ids.next() as ReplicaId,
     startedAt: systemClock.now(),
@@ -183,11 +194,7 @@ function createDeps(
     subscriptions,
     keptRecords,
     activity: new Activity(),
-    settings: {
-      ...DEFAULT_SETTINGS,
-      placementPolicy: options.config.placementPolicy,
-      ...options.settings,
-    },
+    settings,
     log: options.log,
   };
 }

@@ -3,6 +3,7 @@ import {
   Activity,
   createLoops,
   type Deps,
+  DueJobs,
   LEADERSHIP_NAME,
   openSession,
   type Session,
@@ -61,6 +62,8 @@ export class Replica {
       logs: wiring.logs,
       onCommitting: () => onCommitting(this),
     });
+    const signals = new Signals(this.clock);
+    const { settings } = scenario.timing;
     const leaseTokens = new SequenceIds(LEASE_SERIES + series);
     this.deps = {
       database: this.link,
@@ -73,7 +76,12 @@ export class Replica {
       newLeaseToken: () => leaseTokens.next() as LeaseToken,
       joinTokens: plainJoinTokens(series),
       certificateAuthority: issueNothing,
-      signals: new Signals(this.clock),
+      signals,
+      dueJobs: new DueJobs({
+        signals,
+        jobs: this.link.readers.jobs,
+        settings,
+      }),
       sessions: new Sessions(),
       replicaId: this.id,
       startedAt: this.clock.now(),
@@ -88,7 +96,7 @@ export class Replica {
       subscriptions: [],
       // Days are longer than a run.
       keptRecords: [],
-      settings: scenario.timing.settings,
+      settings,
       log: createLogger(world, this.name, () => this.#isAlive),
     };
     this.#loops = createLoops(this.deps, { epoch: () => this.#epoch });

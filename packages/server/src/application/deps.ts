@@ -13,6 +13,7 @@ import type {
 } from "@hodei/domain";
 import type { Activity } from "./activity.ts";
 import type { Subscription } from "./deliver-events.ts";
+import type { DueJobs } from "./due-jobs.ts";
 import type { KeptRecords } from "./keep-records.ts";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
@@ -31,6 +32,7 @@ export interface Deps {
   readonly joinTokens: JoinTokenCodec;
   readonly certificateAuthority: CertificateAuthority;
   readonly signals: Signals;
+  readonly dueJobs: DueJobs;
   readonly sessions: Sessions;
   readonly replicaId: ReplicaId;
   /** When this replica came up. */

@@ -28,6 +28,7 @@ import { Activity } from "./activity.ts";
 import { createJob } from "./create-job.ts";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
+import { DueJobs } from "./due-jobs.ts";
 import { openSession } from "./open-session.ts";
 import type { Caller } from "./principal.ts";
 import { registerWorker } from "./register-worker.ts";
@@ -55,6 +56,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
   const ids = new SequenceIds(1);
   const tokens = new SequenceIds(2);
   const warnings: string[] = [];
+  const { jobs } = database.readers;
   const hash = (token: string) => `hash of ${token}`;
   const deps = {
     database,
@@ -77,6 +79,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
       }),
     },
     signals,
+    dueJobs: new DueJobs({ signals, jobs, settings: DEFAULT_SETTINGS }),
     sessions: new Sessions(),
     replicaId: ids.next() as ReplicaId,
     startedAt: new Date(0),

@@ -4,6 +4,7 @@ export { type CreateJobInput, createJob, createJobs, MAX_BATCH_COUNT } from "./c
 export { discardDeadLetters, listDeadLetters, replayDeadLetters } from "./dead-letters.ts";
 export { DELIVERY_TIMEOUT_MS, type Subscription } from "./deliver-events.ts";
 export type { Deps } from "./deps.ts";
+export { DueJobs } from "./due-jobs.ts";
 export { listEvents, type OwnEventFilter, watchEvents } from "./events.ts";
 export { type ExplainReason, type Explanation, explainJob } from "./explain-job.ts";
 export { LEADERSHIP_NAME, type Leadership } from "./fenced-database.ts";

@@ -37,6 +37,7 @@ export interface PoolMember {
 type ProvisionDeps = Pick<
   Deps,
   | "database"
+  | "dueJobs"
   | "clock"
   | "ids"
   | "joinTokens"
@@ -84,10 +85,10 @@ export class Provisioner {
 
   /** Jobs that are due and that no connected worker can take now. */
   async #unplaceable(): Promise<readonly Candidate[]> {
-    const { database, clock, settings, sessions } = this.#deps;
+    const { database, dueJobs, clock, settings, sessions } = this.#deps;
     const { readers } = database;
     const now = clock.now();
-    const due = await readers.jobs.listDue(now, settings.scheduleLimitCount);
+    const { candidates: due } = await dueJobs.list(now);
     if (due.length === 0) return [];
     const terms = planTerms(settings, now);
     const plan = planPlacements(due, await readHosts({ readers, sessions }), terms);

@@ -19,14 +19,22 @@ const PLACEMENTS_PER_TRANSACTION = 100;
 
 type ScheduleDeps = Pick<
   Deps,
-  "database" | "clock" | "newLeaseToken" | "sessions" | "settings" | "activity" | "signals" | "log"
+  | "database"
+  | "dueJobs"
+  | "clock"
+  | "newLeaseToken"
+  | "sessions"
+  | "settings"
+  | "activity"
+  | "signals"
+  | "log"
 >;
 
 /** One scheduling turn: places what is due on what is free. Returns when the next job falls due. */
 export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined> {
   const { readers } = deps.database;
   const now = deps.clock.now();
-  const candidates = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
+  const { candidates, nextDueAt } = await deps.dueJobs.list(now);
   if (candidates.length > 0) {
     const hosts = await readHosts({ readers, sessions: deps.sessions });
     const { placements } = planPlacements(candidates, hosts, planTerms(deps.settings, now));
@@ -36,10 +44,12 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
         some.map(({ workerId }) => workerId),
         now,
       );
-      await sendAssignments(deps, await assign(deps, some));
+      const assigned = await assign(deps, some);
+      if (assigned.length < some.length) deps.dueJobs.forget();
+      await sendAssignments(deps, assigned);
     }
   }
-  return (await readers.jobs.nextDueAt(now)) ?? undefined;
+  return nextDueAt ?? undefined;
 }
 
 /**

@@ -13,6 +13,14 @@ export interface Wakeup {
   close(): void;
 }
 
+/** Is told of every change that this process learns of, before anybody is woken. */
+export interface Follower {
+  /** By this process, with what was stored. */
+  committed(events: readonly EventRecord[]): void;
+  /** By other replicas; nobody says what. */
+  changedElsewhere(): void;
+}
+
 /**
  * Wake-ups within one process. Nothing is queued and nothing is lost: each listener holds one flag per subscription, so
  * memory is bounded by the number of listeners.
@@ -21,8 +29,15 @@ export class Signals {
   readonly #clock: Clock;
   readonly #listeners = new Map<Topic, Set<() => void>>();
 
+  readonly #followers: Follower[] = [];
+
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** For as long as the process lives. */
+  follow(follower: Follower): void {
+    this.#followers.push(follower);
   }
 
   notify(topic: Topic): void {
@@ -31,12 +46,14 @@ export class Signals {
 
   /** For changes made by other replicas, of which only the fact is known. */
   notifyAll(): void {
+    for (const follower of this.#followers) follower.changedElsewhere();
     for (const topic of this.#listeners.keys()) this.notify(topic);
   }
 
   /** Listens for commits of this process. */
   readonly onCommit: CommitListener = (events: readonly EventRecord[]) => {
     if (events.length === 0) return;
+    for (const follower of this.#followers) follower.committed(events);
     const topics = new Set<Topic>(["events"]);
     for (const { subjectType, subjectId, type } of events) {
       if (subjectType === "worker") topics.add("workers");

@@ -70,6 +70,11 @@ export class MemoryJobReader implements JobReader {
       .slice(0, limit);
   }
 
+  async findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]> {
+    const due = await this.listDue(now, Number.POSITIVE_INFINITY);
+    return due.filter(({ jobId }) => ids.includes(jobId));
+  }
+
   async nextDueAt(now: Date): Promise<Date | null> {
     const times = this.#unfinished()
       .filter(({ state }) => state === "pending")

@@ -31,16 +31,21 @@ const GET_SPECS: Statement = {
   text: "select job_id, name, labels, policy, spec from job_spec where job_id = any($1::uuid[])",
 };
 
+const SELECT_DUE = `
+  select j.id, j.tenant_id, j.version, j.priority, j.urgent_since,
+    s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement
+  from job j join job_spec s on s.job_id = j.id
+  where j.state = 'pending' and j.run_at <= $1
+    and (j.queue_deadline_at is null or j.queue_deadline_at > $1)`;
+
 const LIST_DUE: Statement = {
   name: "job_list_due",
-  text: `
-    select j.id, j.tenant_id, j.version, j.priority, j.urgent_since, 
-      s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement
-    from job j join job_spec s on s.job_id = j.id
-    where j.state = 'pending' and j.run_at <= $1
-      and (j.queue_deadline_at is null or j.queue_deadline_at > $1)
-    order by j.urgent_since, j.id
-    limit $2`,
+  text: `${SELECT_DUE} order by j.urgent_since, j.id limit $2`,
+};
+
+const FIND_DUE: Statement = {
+  name: "job_find_due",
+  text: `${SELECT_DUE} and j.id = any($2::uuid[])`,
 };
 
 const NEXT_DUE_AT: Statement = {
@@ -131,18 +136,11 @@ export class PostgresJobReader implements JobReader {
   }
 
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
-    const rows = await this.#sql.run<CandidateRow>(LIST_DUE, [now, limit]);
-    return rows.map(
-      ({ id, tenant_id, version, priority, urgent_since, requirements, placement }) => ({
-        jobId: id as JobId,
-        version,
-        tenantId: tenant_id as TenantId,
-        priority,
-        urgentSince: urgent_since,
-        requirements,
-        placement,
-      }),
-    );
+    return (await this.#sql.run<CandidateRow>(LIST_DUE, [now, limit])).map(toCandidate);
+  }
+
+  async findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]> {
+    return (await this.#sql.run<CandidateRow>(FIND_DUE, [now, ids])).map(toCandidate);
   }
 
   async nextDueAt(now: Date): Promise<Date | null> {
@@ -174,6 +172,18 @@ export class PostgresJobReader implements JobReader {
     const [row] = await this.#sql.run<{ readonly count: number }>(COUNT_UNFINISHED, []);
     return row?.count ?? 0;
   }
+}
+
+function toCandidate(row: CandidateRow): Candidate {
+  return {
+    jobId: row.id as JobId,
+    tenantId: row.tenant_id as TenantId,
+    version: row.version,
+    priority: row.priority,
+    urgentSince: row.urgent_since,
+    requirements: row.requirements,
+    placement: row.placement,
+  };
 }
 
 export function jobNotFound(id: JobId): never {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createJobSpec, needOf, outcomeOf, type WorkerId } from "@hodei/domain";
+import { createJobSpec, type JobId, needOf, outcomeOf, type WorkerId } from "@hodei/domain";
 import { after, aJobSpec } from "../../builders.ts";
 import type { Open } from "./scene.ts";
 
@@ -38,6 +38,9 @@ function testDueJobs(open: Open): void {
       })),
     );
     assert.deepEqual(await jobs.listDue(after(99), 2), due.slice(0, 2));
+    const some = [first.id, later.id, scene.ids.next() as JobId];
+    assert.deepEqual(await jobs.findDue(some, after(99)), due.slice(0, 1));
+    assert.equal((await jobs.findDue(some, after(100))).length, 2);
     const dueLater = await jobs.listDue(after(100), 10);
     assert.ok(dueLater.some(({ jobId }) => jobId === later.id));
   });

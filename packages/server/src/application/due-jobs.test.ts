@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ManualClock, MemoryDatabase } from "@hodei/testkit";
+import { cancelJob } from "./cancel-job.ts";
+import { DueJobs, type DueJobsDeps } from "./due-jobs.ts";
+import { ALICE, submit, testDeps } from "./fixtures.test.ts";
+import { Signals } from "./signals.ts";
+
+const SETTINGS = { pollIntervalMs: 1_000, scheduleLimitCount: 3 };
+
+/** Due jobs over a database that other replicas may change too, with the reads that they make. */
+function scene() {
+  const signals = new Signals(new ManualClock());
+  let isElsewhere = false;
+  const database = new MemoryDatabase({
+    onCommit: (events) => {
+      if (!isElsewhere) signals.onCommit(events);
+    },
+  });
+  const deps = testDeps({ signals, database });
+  const { jobs: reader } = database.readers;
+  const reads: string[] = [];
+  let failure: Error | undefined;
+  const read = <Result>(what: string, result: Promise<Result>): Promise<Result> => {
+    reads.push(what);
+    return failure === undefined ? result : Promise.reject(failure);
+  };
+  const jobs: DueJobsDeps["jobs"] = {
+    listDue: (now, limit) => read("all", reader.listDue(now, limit)),
+    findDue: (ids, now) => read(`${ids.length} changed`, reader.findDue(ids, now)),
+    nextDueAt: (now) => reader.nextDueAt(now),
+  };
+  const dueJobs = new DueJobs({ signals, jobs, settings: SETTINGS });
+  return {
+    deps,
+    dueJobs,
+    list: async () => {
+      const { candidates } = await dueJobs.list(deps.clock.now());
+      return candidates.map(({ jobId }) => jobId).toSorted();
+    },
+    /** Submits a job as another replica does: nobody here is told. */
+    submitElsewhere: async () => {
+      isElsewhere = true;
+      const job = await submit(deps);
+      isElsewhere = false;
+      return job;
+    },
+    fail: (error: Error | undefined) => {
+      failure = error;
+    },
+    takeReads: () => reads.splice(0),
+  };
+}
+
+test("all that waits is read once, then only what was changed here", async () => {
+  const { deps, list, takeReads } = scene();
+  const first = await submit(deps);
+  assert.deepEqual(await list(), [first.id]);
+  assert.deepEqual(takeReads(), ["all"]);
+  assert.deepEqual(await list(), [first.id]);
+  assert.deepEqual(takeReads(), []);
+  const second = await submit(deps);
+  await cancelJob(deps, ALICE, first.id);
+  assert.deepEqual(await list(), [second.id]);
+  assert.deepEqual(takeReads(), ["2 changed"]);
+});
+
+test("a job whose time comes is there then, and the time is told before", async () => {
+  const { deps, dueJobs, list } = scene();
+  const notBefore = new Date(deps.clock.now().getTime() + 300);
+  const { id } = await submit(deps, { notBefore });
+  const { candidates, nextDueAt } = await dueJobs.list(deps.clock.now());
+  assert.deepEqual(candidates, []);
+  assert.deepEqual(nextDueAt, notBefore);
+  await deps.clock.advance(300);
+  assert.deepEqual(await list(), [id]);
+});
+
+test("what other replicas changed is seen when they say so", async () => {
+  const { deps, list, submitElsewhere } = scene();
+  await list();
+  const { id } = await submitElsewhere();
+  assert.deepEqual(await list(), []);
+  deps.signals.notifyAll();
+  assert.deepEqual(await list(), [id]);
+});
+
+test("what other replicas changed is seen after the poll interval without a word", async () => {
+  const { deps, list, submitElsewhere } = scene();
+  await list();
+  const { id } = await submitElsewhere();
+  await deps.clock.advance(SETTINGS.pollIntervalMs);
+  assert.deepEqual(await list(), [id]);
+});
+
+test("a reading that failed is made up for", async () => {
+  const { deps, list, fail, takeReads } = scene();
+  const first = await submit(deps);
+  await list();
+  const second = await submit(deps);
+  fail(new Error("the database is away"));
+  await assert.rejects(list(), /away/);
+  fail(undefined);
+  takeReads();
+  assert.deepEqual(await list(), [first.id, second.id].toSorted());
+  assert.deepEqual(takeReads(), ["all"]);
+});
+
+test("when more than twice the schedule limit has gathered, the most urgent are kept", async () => {
+  const { deps, list, takeReads } = scene();
+  await list();
+  for (let count = 0; count < 7; count += 1) {
+    await submit(deps);
+    await list();
+  }
+  takeReads();
+  assert.equal((await list()).length, SETTINGS.scheduleLimitCount);
+  assert.deepEqual(takeReads(), ["all"]);
+});

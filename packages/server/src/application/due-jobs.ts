@@ -1,0 +1,105 @@
+import type { Candidate, EventRecord, JobId, JobReader } from "@hodei/domain";
+import type { Settings } from "./settings.ts";
+import type { Signals } from "./signals.ts";
+
+export interface DueJobsDeps {
+  readonly signals: Pick<Signals, "follow">;
+  readonly jobs: Pick<JobReader, "listDue" | "findDue" | "nextDueAt">;
+  readonly settings: Pick<Settings, "pollIntervalMs" | "scheduleLimitCount">;
+}
+
+/**
+ * The jobs that are due, kept in memory for the loops of the leader: a turn reads what has changed, not all that waits.
+ *
+ * All are read at first, once in each poll interval, and when another replica has changed something; in between only jobs
+ * that commits of this process were about. So what is here may be old, as what was just read may be: a decision on it is
+ * stored only if the job's version still stands.
+ */
+export class DueJobs {
+  readonly #deps: DueJobsDeps;
+  readonly #candidates = new Map<JobId, Candidate>();
+  /** Changed since they were read. Bounded: more than are kept are as good as all. */
+  readonly #changed = new Set<JobId>();
+  /** Of the last time that all were read; -∞: they have to be. */
+  #readAllAtMs = Number.NEGATIVE_INFINITY;
+  #nextDueAt: Date | null = null;
+  /** Settles when the latest reading has ended; one reads at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: DueJobsDeps) {
+    this.#deps = deps;
+    deps.signals.follow({
+      committed: (events) => this.#note(events),
+      changedElsewhere: () => this.forget(),
+    });
+  }
+
+  /** Lets the next `list` read all again. */
+  forget(): void {
+    this.#readAllAtMs = Number.NEGATIVE_INFINITY;
+    this.#changed.clear();
+  }
+
+  /**
+   * Pending jobs whose time has come, in no order; of more than the schedule limit, the most urgent of when all were read.
+   * With the earliest time after `now` at which more fall due, `null` if none will.
+   */
+  list(now: Date): Promise<{
+    readonly candidates: readonly Candidate[];
+    readonly nextDueAt: Date | null;
+  }> {
+    const reading = this.#last.then(async () => {
+      await this.#read(now);
+      return { candidates: [...this.#candidates.values()], nextDueAt: this.#nextDueAt };
+    });
+    this.#last = reading.catch(() => undefined); // its caller is told
+    return reading;
+  }
+
+  async #read(now: Date): Promise<void> {
+    const nowMs = now.getTime();
+    // Clocks may be set back.
+    const isAllOld = Math.abs(nowMs - this.#readAllAtMs) >= this.#deps.settings.pollIntervalMs;
+    const isMoreDue = this.#nextDueAt !== null && this.#nextDueAt <= now;
+    if (!isAllOld && !isMoreDue && this.#changed.size === 0) return;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    try {
+      if (isAllOld || isMoreDue) await this.#readAll(now);
+      else await this.#readChanged(changed, now);
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+  }
+
+  async #readAll(now: Date): Promise<void> {
+    const { jobs, settings } = this.#deps;
+    // Before the reading: what `forget` asks for meanwhile is not lost.
+    this.#readAllAtMs = now.getTime();
+    const [all, nextDueAt] = await Promise.all([
+      jobs.listDue(now, settings.scheduleLimitCount),
+      jobs.nextDueAt(now),
+    ]);
+    this.#candidates.clear();
+    for (const candidate of all) this.#candidates.set(candidate.jobId, candidate);
+    this.#nextDueAt = nextDueAt;
+  }
+
+  async #readChanged(ids: readonly JobId[], now: Date): Promise<void> {
+    const { jobs, settings } = this.#deps;
+    const [due, nextDueAt] = await Promise.all([jobs.findDue(ids, now), jobs.nextDueAt(now)]);
+    for (const id of ids) this.#candidates.delete(id);
+    for (const candidate of due) this.#candidates.set(candidate.jobId, candidate);
+    this.#nextDueAt = nextDueAt;
+    // So that memory stays bounded: the next reading keeps the most urgent.
+    if (this.#candidates.size > 2 * settings.scheduleLimitCount) this.forget();
+  }
+
+  #note(events: readonly EventRecord[]): void {
+    for (const { subjectType, subjectId } of events) {
+      if (subjectType === "job") this.#changed.add(subjectId as JobId);
+    }
+    if (this.#changed.size > this.#deps.settings.scheduleLimitCount) this.forget();
+  }
+}
