@@ -2,9 +2,16 @@
 
 import { constants } from "node:os";
 import { parseOptions, USAGE } from "./options.ts";
+import { makeControlPlan } from "./plan/control-plan.ts";
 import { makeWorkerPlan } from "./plan/worker-plan.ts";
 import { describePlan, runChaos } from "./run-chaos.ts";
+import { createControlScene } from "./scene/control-scene.ts";
 import { createWorkerScene } from "./scene/worker-scene.ts";
+
+const MODES = {
+  worker: { makePlan: makeWorkerPlan, createScene: createWorkerScene },
+  control: { makePlan: makeControlPlan, createScene: createControlScene },
+} as const;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -15,7 +22,8 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const { mode, seed, durationMs, isPlanOnly, isKept } = options;
-  const plan = makeWorkerPlan({ seed, durationMs });
+  const { makePlan, createScene } = MODES[mode];
+  const plan = makePlan({ seed, durationMs });
   if (isPlanOnly) {
     console.log(describePlan(plan));
     return 0;
@@ -29,7 +37,7 @@ async function main(args: string[]): Promise<number> {
   try {
     const isGood = await runChaos({
       plan,
-      createScene: createWorkerScene,
+      createScene,
       isKept,
       signal: stop.signal,
       say: console.log,

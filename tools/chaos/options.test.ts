@@ -26,6 +26,10 @@ test("minutes may be fractions", () => {
   });
 });
 
+test("the servers can have the bad day, too", () => {
+  assert.equal((parse("control") as { mode: string }).mode, "control");
+});
+
 test("what makes no sense is said", () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
     [[], /say what to run/],

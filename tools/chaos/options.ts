@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 
-export const USAGE = `usage: npm run chaos -- worker [options]
+export const USAGE = `usage: npm run chaos -- worker|control [options]
 
   worker        jobs that are hard to end and to listen to, on workers that are killed, stopped and cut off
+  control       several servers on one database, all of which are killed, stopped and cut off
 
   --minutes N   how long jobs and faults come (default: 5); fractions are allowed
   --seed N      decides jobs and faults; the same seed gives the same plan (default: a random one, printed)
@@ -11,7 +12,7 @@ export const USAGE = `usage: npm run chaos -- worker [options]
 `;
 
 export interface Options {
-  readonly mode: "worker";
+  readonly mode: "worker" | "control";
   readonly durationMs: number;
   readonly seed: number;
   readonly isPlanOnly: boolean;
@@ -36,7 +37,8 @@ export function parseOptions(args: string[], random: () => number): Options | st
       allowPositionals: true,
     });
     const [mode, ...others] = positionals;
-    if (mode !== "worker" || others.length > 0) return "say what to run: worker";
+    if ((mode !== "worker" && mode !== "control") || others.length > 0)
+      return "say what to run: worker or control";
     const minutes = Number(values.minutes);
     if (!(minutes > 0 && minutes <= MINUTES_MAX))
       return `--minutes: more than 0, at most ${MINUTES_MAX}`;

@@ -8,6 +8,8 @@ export interface ServerOptions {
   readonly name: string;
   /** Folder of the run. */
   readonly folder: string;
+  /** Default: in its data folder. */
+  readonly apiTokenFile?: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -19,11 +21,13 @@ const READY_LIMIT_MS = 90_000;
 export class ServerProgram {
   readonly program: Program;
   readonly dataDir: string;
+  readonly #apiTokenFile: string;
   #publicUrl = "";
   #workerPort = 0;
 
-  constructor({ name, folder, args, env = {} }: ServerOptions) {
+  constructor({ name, folder, apiTokenFile, args, env = {} }: ServerOptions) {
     this.dataDir = join(folder, name);
+    this.#apiTokenFile = apiTokenFile ?? join(this.dataDir, "api-token");
     const flags = ["--data-dir", this.dataDir, "--public-port", "0", "--worker-port", "0"];
     const logFile = join(folder, "logs", `${name}.log`);
     this.program = new Program({ name, logFile, args: ["server", ...flags, ...args], env });
@@ -48,7 +52,7 @@ export class ServerProgram {
 
   /** With a connection of its own, to be closed by the caller. */
   async connect(timeoutMs: number): Promise<HodeiClient> {
-    const token = (await readFile(join(this.dataDir, "api-token"), "utf8")).trim();
+    const token = (await readFile(this.#apiTokenFile, "utf8")).trim();
     return createClient({ endpoint: this.#publicUrl, token, timeoutMs });
   }
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { waitFor } from "@hodei/testkit";
 import { Link } from "./link.ts";
@@ -92,4 +95,23 @@ test("a trickling link passes one byte after another", async (context) => {
   await until("a");
   link.state = "open";
   await until("ab");
+});
+
+test("a link to a Unix socket can be cut", async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), "hodei-link-"));
+  const path = join(folder, "socket");
+  const server = createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(path);
+  await once(server, "listening");
+  const link = new Link("link", () => ({ path }));
+  await link.start();
+  context.after(async () => {
+    await link.stop();
+    server.close();
+    await rm(folder, { recursive: true });
+  });
+  const { socket, until, closed } = dial(context, link);
+  socket.write("a");
+  await until("a");
+  link.cut();
+  await closed;
 });

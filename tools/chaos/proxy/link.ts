@@ -101,7 +101,11 @@ class Pipe {
 
   destroy(): void {
     for (const direction of this.#directions) direction.stop();
-    for (const end of this.#ends) if (!end.destroyed) end.resetAndDestroy();
+    for (const end of this.#ends) {
+      // Only TCP knows a reset; a Unix socket, or one that is still connecting, just closes.
+      if (end.remoteAddress === undefined) end.destroy();
+      else if (!end.destroyed) end.resetAndDestroy();
+    }
   }
 }
 

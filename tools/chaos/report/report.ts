@@ -1,6 +1,7 @@
 import type { FinishedRun, Violation } from "../history/finished-run.ts";
 import type { NeedleScan } from "../history/needle-scan.ts";
 import type { RunOutcome } from "../scene/run-scene.ts";
+import { measureRecoveries } from "./recoveries.ts";
 
 const MIB = 1024 * 1024;
 /** Violations that are shown; the others are counted. */
@@ -31,7 +32,11 @@ export function renderFigures(run: FinishedRun, outcome: RunOutcome, scan: Needl
     ],
     ["looked through for secrets", mib(scan.scannedBytes)],
     ["faults", `${outcome.faults.length} (${countBy(outcome.faults, ({ kind }) => kind)})`],
-    ["calm until the last end", `${(outcome.calmMs / 1_000).toFixed(1)} s`],
+    ...measureRecoveries(outcome.faults, events).map(({ kind, count, medianMs, maxMs }) => {
+      const times = `${seconds(medianMs)} median, ${seconds(maxMs)} at most (${count})`;
+      return [`next start after ${kind}`, times] as const;
+    }),
+    ["calm until the last end", seconds(outcome.calmMs)],
     ["most memory", run.memory.map(({ name, rssBytes }) => `${name} ${mib(rssBytes)}`).join(", ")],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -60,5 +65,7 @@ function countBy<T>(items: readonly T[], nameOf: (item: T) => string): string {
     .map(([name, count]) => `${count} ${name}`)
     .join(", ");
 }
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;

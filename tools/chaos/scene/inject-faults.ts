@@ -87,8 +87,7 @@ async function inject(
     case "database-kill":
       return scene.database.kill();
     case "backends-kill":
-      await scene.database.killBackends(BACKENDS_SHARE);
-      return;
+      return scene.database.killBackends(BACKENDS_SHARE);
     default: {
       const link = partOf(scene.links, target);
       if (kind === "link-cut") return link.cut();

@@ -4,6 +4,7 @@ import type { HodeiClient } from "@hodei/sdk";
 import { ServerProgram } from "../processes/server-program.ts";
 import { WorkerProgram } from "../processes/worker-program.ts";
 import { Link } from "../proxy/link.ts";
+import { joinWorkers } from "./join-workers.ts";
 import type { Scene } from "./scene.ts";
 import { SceneDatabase } from "./scene-database.ts";
 
@@ -61,17 +62,6 @@ export async function createWorkerScene(
   client = await server.connect(CALL_TIMEOUT_MS);
   await joinWorkers(scene);
   return scene;
-}
-
-/** Starts every worker with a token of its own and waits until all are ready. */
-async function joinWorkers({ workers, anyClient }: Scene): Promise<void> {
-  await Promise.all(
-    workers.map(async ({ program }) => {
-      const { joinToken } = await anyClient().workers.createJoinToken({});
-      await program.start({ HODEI_WORKER_JOIN_TOKEN: joinToken });
-      await program.untilLogged("session.opened", 60_000);
-    }),
-  );
 }
 
 function findLocalWorkers(dataDir: string): readonly number[] {
