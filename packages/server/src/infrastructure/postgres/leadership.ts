@@ -7,6 +7,12 @@ import { BEGIN_LEADERSHIP } from "./leadership-store.ts";
 
 /** How often a follower tries to lead, and a leader makes sure that it still does. */
 const TRY_INTERVAL_MS = 1_000;
+/**
+ * The database ends a session that says nothing for this long, and with it its lock: a process that sleeps (SIGSTOP, a
+ * suspended machine) keeps its connection, and would lead all the others for as long. Four tries long, so that a busy
+ * leader is not taken for one.
+ */
+const SILENCE_LIMIT = "set idle_session_timeout = '4s'";
 
 export interface LeadershipOptions {
   readonly address: PostgresAddress;
@@ -20,7 +26,7 @@ export interface LeadershipOptions {
 
 /**
  * Leadership of at most one server on a database, by a lock of its session: free again when the leader stops or dies, and
- * taken by another within about a second (after a power failure or cut cable: about five). In the moment after a cut two
+ * taken by another within about a second (after a power failure or cut cable, or when it sleeps: about five). In the moment after a cut two
  * may believe that they lead; the epoch of the first has ended then, and nothing is committed under it any more.
  */
 export class PostgresLeadership implements Component {
@@ -56,6 +62,7 @@ export class PostgresLeadership implements Component {
     lost.addEventListener("abort", () => {
       this.#epoch = undefined;
     });
+    await client.query(SILENCE_LIMIT);
     while (!lost.aborted) {
       if (this.#epoch !== undefined) await client.query("select 1");
       else if (await this.#tryLock(client)) {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, before, type TestContext, test } from "node:test";
 import { isPlatformError, type PlatformError } from "@hodei/domain";
 import { startTestPostgres, type TestPostgres, waitFor } from "@hodei/testkit";
@@ -132,6 +134,24 @@ test("who loses the connection leads no more, until it has the lock again", asyn
   await waitFor(() => leadership.epoch() === 1);
   await cutConnections();
   await waitFor(() => heldCount === 2 && leadership.epoch() === 2);
+});
+
+test("a leader whose process sleeps loses the lead to one that is awake", async (context) => {
+  const module = new URL("./leadership.ts", import.meta.url).href;
+  const program = `
+    const { PostgresLeadership } = await import(${JSON.stringify(module)});
+    const onHeld = () => process.stdout.write("leads");
+    const address = ${JSON.stringify(url)};
+    await new PostgresLeadership({ address, name: "asleep", onHeld, onTrouble: () => {} }).start();`;
+  const args = [...process.execArgv, "--input-type=module", "-e", program];
+  const sleeper = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  context.after(() => sleeper.kill("SIGKILL"));
+  await once(sleeper.stdout, "data");
+  const awake = createLeadership(context, "asleep");
+  await awake.start();
+  assert.equal(awake.epoch(), undefined);
+  sleeper.kill("SIGSTOP");
+  await waitFor(() => awake.epoch() === 2, { timeoutMs: 15_000, what: "the lead" });
 });
 
 test("a leadership that is stopped before it was started never leads", async (context) => {
