@@ -21,7 +21,7 @@ test("a chaos run that is interrupted leaves no process and no folder", async (c
     timeoutMs: START_TIMEOUT_MS,
     what: "the beginning of the run",
   });
-  const folder = /^in (\S+)$/m.exec(output)?.[1] ?? "";
+  const folder = /: in (\S+)$/m.exec(output)?.[1] ?? "";
   assert.ok(existsSync(folder), output);
   // A job has begun to write, so there are processes of every kind.
   await waitFor(() => readdirSync(`${folder}/progress`).length > 0, {

@@ -31,6 +31,9 @@ async function main(args: string[]): Promise<number> {
   console.log(
     `chaos ${mode}, seed ${seed}: ${plan.jobs.length} jobs and ${plan.faults.length} faults in ${durationMs / 60_000} minutes`,
   );
+  const startedAtMs = performance.now();
+  const say = (line: string) =>
+    console.log(`${Math.round((performance.now() - startedAtMs) / 1_000)} s: ${line}`);
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(name, () => stop.abort(name));
@@ -40,7 +43,7 @@ async function main(args: string[]): Promise<number> {
       createScene,
       isKept,
       signal: stop.signal,
-      say: console.log,
+      say,
     });
     if (!isGood)
       console.log(

@@ -51,7 +51,7 @@ export function runChaos({
         const outcome = await runScene(deps, plan, jobs);
         const run = await finishRun(deps, { plan, outcome, memory, hasControlGroups });
         const violations = checkRun(run);
-        say(`\n${renderFigures(run, outcome, scan)}\n`);
+        say(`done\n\n${renderFigures(run, outcome, scan)}\n`);
         say(violations.length === 0 ? "every promise was kept" : renderViolations(violations));
         return violations.length === 0;
       } finally {
