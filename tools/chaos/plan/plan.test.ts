@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { makeControlPlan } from "./control-plan.ts";
 import { BURST_JOBS } from "./job-plan.ts";
 import { makeWorkerPlan } from "./worker-plan.ts";
 
 const MINUTE_MS = 60_000;
 
 test("a seed gives the same plan each time, and another seed another one", () => {
-  const plan = makeWorkerPlan({ seed: 5, durationMs: MINUTE_MS });
-  assert.deepEqual(makeWorkerPlan({ seed: 5, durationMs: MINUTE_MS }), plan);
-  assert.notDeepEqual(makeWorkerPlan({ seed: 6, durationMs: MINUTE_MS }), { ...plan, seed: 6 });
+  for (const makePlan of [makeWorkerPlan, makeControlPlan]) {
+    const plan = makePlan({ seed: 5, durationMs: MINUTE_MS });
+    assert.deepEqual(makePlan({ seed: 5, durationMs: MINUTE_MS }), plan);
+    assert.notDeepEqual(makePlan({ seed: 6, durationMs: MINUTE_MS }), { ...plan, seed: 6 });
+  }
 });
 
 test("one target has one fault at a time, and none lasts beyond its share of the run", () => {

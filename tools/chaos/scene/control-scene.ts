@@ -27,7 +27,7 @@ export async function createControlScene(
   folder: string,
   onMade: (scene: Scene) => void,
 ): Promise<Scene> {
-  const database = new SceneDatabase(join(folder, "database"));
+  const database = new SceneDatabase(join(folder, "database", "postgres"));
   await database.start();
   const databaseLinks = await startLinks(
     SERVERS,
