@@ -35,6 +35,8 @@ async function main(args: string[]): Promise<number> {
   const say = (line: string) =>
     console.log(`${Math.round((performance.now() - startedAtMs) / 1_000)} s: ${line}`);
   const stop = new AbortController();
+  // A bug of ours must not leave servers and workers behind either.
+  process.on("uncaughtException", (error) => stop.abort(error));
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(name, () => stop.abort(name));
   try {
@@ -51,8 +53,12 @@ async function main(args: string[]): Promise<number> {
       );
     return isGood ? 0 : 1;
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    const reason: unknown = stop.signal.reason;
+    if (typeof reason !== "string") {
+      console.error(reason ?? error);
+      return 1;
+    }
     console.error("chaos: stopped; everything it started has ended");
-    return 128 + constants.signals[stop.signal.reason as NodeJS.Signals];
+    return 128 + constants.signals[reason as NodeJS.Signals];
   }
 }
