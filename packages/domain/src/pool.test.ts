@@ -14,6 +14,7 @@ const POOL: Pool = {
   warmWorkers: 0,
   idleTimeoutMs: null,
   lifetimeMs: null,
+  oneJob: false,
   maxStartsPerMinute: 1_000,
   template: {
     arch: "x64",

@@ -15,6 +15,8 @@ export interface Pool {
   readonly idleTimeoutMs: number | null;
   /** A worker this long after its first session leaves when its attempts have ended. `null`: none does. */
   readonly lifetimeMs: number | null;
+  /** A worker leaves after its first attempt, so no job finds what another left. */
+  readonly oneJob: boolean;
   /** New workers within any minute, however much waits. */
   readonly maxStartsPerMinute: number;
   readonly template: WorkerTemplate;

@@ -52,6 +52,8 @@ export const schema = z.strictObject({
   localWorkerIdleMs: milliseconds.optional(),
   /** A local worker leaves at this age, when its attempts have ended. Default: it stays. */
   localWorkerLifetimeMs: milliseconds.optional(),
+  /** A local worker takes one job and leaves. */
+  localWorkerOneJob: z.stringbool().or(z.boolean()).default(false),
   /** Local workers started within any minute, at most. */
   localWorkerStartsPerMinute: z.coerce.number().int().min(1).max(1000).default(60),
   /** Lets local workers run jobs as root, when that is who runs the server. */

@@ -38,7 +38,7 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
     ...localWorkerCapacity(config),
     diskBytes: Number.MAX_SAFE_INTEGER,
     gpuCount: 0,
-    attemptCount: MAX_ATTEMPT_COUNT,
+    attemptCount: config.localWorkerOneJob ? 1 : MAX_ATTEMPT_COUNT,
   };
   const pool = {
     name: "local",
@@ -48,6 +48,7 @@ export function createLocalPools(options: LocalPoolOptions): readonly PoolMember
     warmWorkers: config.localWorkersWarm,
     idleTimeoutMs: config.localWorkerIdleMs ?? null,
     lifetimeMs: config.localWorkerLifetimeMs ?? null,
+    oneJob: config.localWorkerOneJob,
     maxStartsPerMinute: config.localWorkerStartsPerMinute,
     template: { arch: process.arch, labels: {}, capacity },
   };

@@ -98,6 +98,7 @@ export function planScenario(random: RandomStream): Scenario {
       warmWorkers: shape.integer(0, 1),
       idleTimeoutMs: shape.chance(0.5) ? shape.integer(1_000, 20_000) : null,
       lifetimeMs: shape.chance(0.3) ? shape.integer(5_000, 60_000) : null,
+      oneJob: shape.chance(0.2),
       maxStartsPerMinute: shape.integer(3, 60),
       template: { arch: "x64", labels: {}, capacity: shape.chance(0.5) ? LARGE : SMALL },
     },

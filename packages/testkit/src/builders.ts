@@ -116,6 +116,7 @@ export function aPool(parts: Partial<Pool> = {}): Pool {
     warmWorkers: 0,
     idleTimeoutMs: null,
     lifetimeMs: null,
+    oneJob: false,
     maxStartsPerMinute: 100,
     template: { arch, labels, capacity },
     ...parts,

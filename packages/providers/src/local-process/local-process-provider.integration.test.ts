@@ -115,6 +115,7 @@ test("a worker gets its settings, a clean environment and a private folder", asy
     [...seen].sort(),
     [
       ["HODEI_WORKER_ALLOW_ROOT", "true"],
+      ["HODEI_WORKER_ATTEMPTS_MAX", String(request.template.capacity.attemptCount)],
       ["HODEI_WORKER_CPU_MILLIS", "2000"],
       ["HODEI_WORKER_JOIN_TOKEN_FILE", join(path, "join-token")],
       ["HODEI_WORKER_LABELS", "pool=default,zone=a"],

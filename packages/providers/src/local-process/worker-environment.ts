@@ -40,6 +40,7 @@ export function workerEnvironment(
     HODEI_WORKER_LABELS: Object.entries(labels).map(toLabelText).join(","),
     HODEI_WORKER_CPU_MILLIS: String(Math.floor(capacity.cpuMillis)),
     HODEI_WORKER_MEMORY_BYTES: String(Math.floor(capacity.memoryBytes)),
+    HODEI_WORKER_ATTEMPTS_MAX: String(capacity.attemptCount),
   };
 }
 

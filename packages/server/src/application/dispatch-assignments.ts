@@ -63,13 +63,19 @@ export async function dispatchAssignments(deps: DispatchDeps): Promise<undefined
   }
 }
 
-/** One turn: tells each worker connected here that is to leave so, once. */
+/**
+ * One turn: tells each worker connected here that is to leave so, once, and after what it was given: it would refuse an
+ * assignment that came later.
+ */
 export async function dispatchDrains(
   deps: Pick<Deps, "database" | "sessions">,
 ): Promise<undefined> {
-  for (const { id, drainRequestedAt } of await deps.database.readers.workers.listLive()) {
+  const { workers, jobs } = deps.database.readers;
+  for (const { id, drainRequestedAt } of await workers.listLive()) {
     const session = deps.sessions.find(id);
     if (session === undefined || drainRequestedAt === null || session.sentDrain) continue;
+    const held = await jobs.listOfWorkers([id]);
+    if (held.some(({ state }) => state === "assigned")) continue;
     session.sentDrain = true;
     session.send({ type: "drain" });
   }

@@ -1,4 +1,6 @@
 import {
+  applyWorkerEvent,
+  type Host,
   hold,
   type Job,
   type JobChange,
@@ -7,6 +9,10 @@ import {
   type Placement,
   planPlacements,
   rejection,
+  type Stores,
+  type Worker,
+  type WorkerEvent,
+  type WorkerId,
 } from "@hodei/domain";
 import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
@@ -25,6 +31,7 @@ type ScheduleDeps = Pick<
   | "newLeaseToken"
   | "sessions"
   | "settings"
+  | "pools"
   | "activity"
   | "signals"
   | "log"
@@ -67,8 +74,11 @@ function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<r
       stores.jobs.listOfWorkers(workerIds),
       stores.jobs.lockAll(jobIds),
     ]);
+    const oneJob = oneJobWorkers(deps, workers);
     const hosts = new Map(
-      toHosts(workers, heldJobs, deps.sessions).map((host) => [host.workerId, host]),
+      toHosts(workers, heldJobs, deps.sessions)
+        .map((host) => (oneJob.has(host.workerId) ? forOneMore(host) : host))
+        .map((host) => [host.workerId, host]),
     );
     const jobsById = new Map(jobs.map((job) => [job.id, job]));
     const changes: JobChange[] = [];
@@ -81,11 +91,44 @@ function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<r
       hosts.set(workerId, hold(host, job.policy.requirements));
     }
     const assigned = await stores.jobs.updateAll(changes);
+    for (const { lease } of assigned) {
+      const worker = oneJob.get(lease?.workerId);
+      if (worker !== undefined) await retire(deps, stores, worker);
+    }
     return assigned.flatMap((job, index) => {
       const change = changes[index];
       return change === undefined ? [] : [{ job, attempt: change.attempt }];
     });
   });
+}
+
+/** Those of `workers` that are to run one job. */
+function oneJobWorkers(
+  { pools }: Pick<Deps, "pools">,
+  workers: readonly Worker[],
+): ReadonlyMap<WorkerId | undefined, Worker> {
+  const own = workers.filter((worker) =>
+    pools.some(
+      ({ pool }) => pool.oneJob && pool.name === worker.pool && pool.provider === worker.provider,
+    ),
+  );
+  return new Map(own.map((worker) => [worker.id, worker]));
+}
+
+/** `host` with room for one more attempt, if it has any. */
+function forOneMore(host: Host): Host {
+  return { ...host, free: { ...host.free, attemptCount: Math.min(1, host.free.attemptCount) } };
+}
+
+/** It has got its job, and gets no other, whatever becomes of this one. */
+async function retire(
+  { clock }: Pick<Deps, "clock">,
+  { workers }: Pick<Stores, "workers">,
+  worker: Worker,
+): Promise<void> {
+  const by = `pool ${worker.pool}: it runs one job`;
+  const event: WorkerEvent = { type: "drain_requested", at: clock.now(), by };
+  await workers.update(applyWorkerEvent(worker, event), [event]);
 }
 
 function toChange(deps: ScheduleDeps, job: Job, workerId: Lease["workerId"]): JobChange {

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProvisionRequest } from "@hodei/domain";
-import { FakeProvider } from "@hodei/testkit";
+import { FakeProvider, someWorkerFacts } from "@hodei/testkit";
+import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
 import {
   ALICE,
   aPoolMember,
   assign,
   COMPLETED,
   connect,
+  find,
   finish,
   running,
   settled,
@@ -16,6 +18,7 @@ import {
 } from "./fixtures.test.ts";
 import { Provisioner } from "./provision-workers.ts";
 import { registerWorker } from "./register-worker.ts";
+import { scheduleJobs } from "./schedule-jobs.ts";
 import { listWorkers } from "./workers.ts";
 
 /** A pool whose machines boot as soon as they are made. */
@@ -95,4 +98,32 @@ test("however much waits, no more workers start in a minute than the pool allows
   assert.equal((await turn()).length, 0);
   await deps.clock.advance(60_000);
   assert.equal((await turn()).length, 3);
+});
+
+test("a worker of a one-job pool takes one job and leaves, and is told so after its job", async () => {
+  const { arch, labels, capacity } = someWorkerFacts();
+  const template = { arch, labels, capacity: { ...capacity, attemptCount: 1 } };
+  const { deps, turn, states } = await pooled({ oneJob: true, maxWorkers: 2, template });
+  const jobs = [await submit(deps), await submit(deps), await submit(deps)];
+  const [first, second] = await turn();
+  assert.ok(first && second);
+  await scheduleJobs(deps);
+  await dispatchDrains(deps);
+  await settled();
+  assert.deepEqual(await states(), ["draining", "draining"]);
+  assert.deepEqual(first.of("drain"), [], "its assignment may still be on the way");
+  await dispatchAssignments(deps);
+  await settled();
+  const [assignment] = first.of("assignment");
+  assert.ok(assignment);
+  await first.session.receive({ type: "attempt_started", ref: assignment.ref });
+  await settled();
+  await dispatchDrains(deps);
+  await settled();
+  assert.equal(first.of("drain").length, 1);
+  await first.session.receive(finish(assignment.ref, COMPLETED));
+  await settled();
+  await scheduleJobs(deps);
+  const waiting = await Promise.all(jobs.map((job) => find(deps, job)));
+  assert.equal(waiting.filter(({ state }) => state === "pending").length, 1);
 });
