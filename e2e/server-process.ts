@@ -20,19 +20,29 @@ export class ServerProcess {
   readonly dataDir: string;
   readonly #folder: string;
   readonly #flags: readonly string[];
+  readonly #settings: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #stderr = "";
   #client: HodeiClient | undefined;
 
-  private constructor(folder: string, flags: readonly string[]) {
+  private constructor(
+    folder: string,
+    flags: readonly string[],
+    settings: Readonly<Record<string, string>>,
+  ) {
     this.#folder = folder;
     this.dataDir = join(folder, "data");
     this.#flags = flags;
+    this.#settings = settings;
   }
 
-  static async create(flags: readonly string[]): Promise<ServerProcess> {
+  /** `settings`: as variables of the environment. */
+  static async create(
+    flags: readonly string[],
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<ServerProcess> {
     const folder = await mkdtemp(join(tmpdir(), "hodei-e2e-"));
-    return new ServerProcess(folder, flags);
+    return new ServerProcess(folder, flags, settings);
   }
 
   /** Starts it, or starts it again on the same data; resolves when it answers. */
@@ -42,7 +52,8 @@ export class ServerProcess {
     const ports = ["--public-port", "0", "--worker-port", "0"];
     const args = [...script, "server", "--data-dir", this.dataDir, ...ports, ...this.#flags];
     args.push("--local-workers-allow-root");
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+    const env = { ...process.env, ...this.#settings };
+    const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "pipe"] });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr += text;
     });

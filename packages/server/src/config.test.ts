@@ -37,6 +37,11 @@ test("a certificate without its key, or a key without its certificate, is no pla
   assert.equal(readServerConfig(OPTIONS, both).publicKeyFile, "/k");
 });
 
+test("a silence that every worker keeps between two heartbeats is refused", () => {
+  const times = { HODEI_SERVER_WORKER_SILENCE_MS: "500", HODEI_SERVER_WORKER_HEARTBEAT_MS: "500" };
+  assert.match(refusal(times), /workerSilenceMs: must be above workerHeartbeatMs/);
+});
+
 test("what is given as an option wins over the environment", () => {
   const environment = { HODEI_SERVER_PUBLIC_PORT: "1", HODEI_SERVER_WORKER_PORT: "2" };
   const config = readServerConfig({ ...OPTIONS, publicPort: 3 }, environment);

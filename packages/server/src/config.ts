@@ -97,6 +97,12 @@ export const schema = z.strictObject({
     .string()
     .default("")
     .transform((text) => text.split(",").filter((type) => type !== "")),
+  /** How often a worker reports. */
+  workerHeartbeatMs: milliseconds.min(100).max(60_000).default(5_000),
+  /** A worker's session that was silent for this long is closed. More than a heartbeat. */
+  workerSilenceMs: milliseconds.default(10_000),
+  /** How long a worker may be without a session before it is lost and its attempts go elsewhere. */
+  workerGraceMs: milliseconds.default(5_000),
   /** How long a start waits for the database. */
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
@@ -157,6 +163,7 @@ function findProblems(result: z.ZodSafeParseResult<ServerConfig>): string[] {
     );
   }
   const { localWorkersMin, localWorkersMax, publicCertFile, publicKeyFile } = result.data;
+  const { workerHeartbeatMs, workerSilenceMs } = result.data;
   const problems: string[] = [];
   if (localWorkersMin > localWorkersMax) {
     problems.push("localWorkersMin: must not be above localWorkersMax");
@@ -167,6 +174,9 @@ function findProblems(result: z.ZodSafeParseResult<ServerConfig>): string[] {
   }
   if (publicCertFile !== undefined && publicKeyFile === undefined) {
     problems.push("publicCertFile: needs its key, publicKeyFile");
+  }
+  if (workerSilenceMs <= workerHeartbeatMs) {
+    problems.push("workerSilenceMs: must be above workerHeartbeatMs, or every worker is lost");
   }
   return problems;
 }

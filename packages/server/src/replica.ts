@@ -168,6 +168,7 @@ function createDeps(
   const ids = timeOrderedIds();
   const settings = {
     ...DEFAULT_SETTINGS,
+    ...timesOf(options.config),
     placementPolicy: options.config.placementPolicy,
     ...options.settings,
   };
@@ -197,6 +198,11 @@ function createDeps(
     settings,
     log: options.log,
   };
+}
+
+function timesOf({ workerHeartbeatMs, workerSilenceMs, workerGraceMs }: ServerConfig) {
+  const heartbeatIntervalMs = workerHeartbeatMs;
+  return { heartbeatIntervalMs, workerSilenceMs, reconnectGraceMs: workerGraceMs };
 }
 
 /** The listener for workers, and what keeps its certificate fresh. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type AttemptRef, type Outcome, outcomeOf } from "@hodei/domain";
 import type { Logger } from "pino";
@@ -37,6 +38,8 @@ import type { MemoryFolders } from "./secrets/memory-folders.ts";
 const KILL_WAIT_MS = 2_000;
 /** How long output is still read after the last process that can be found has ended. */
 const OUTPUT_WAIT_MS = 2_000;
+/** A command that fails with less than this left on the disk of its directory has met the end of the disk. */
+const DISK_FULL_BYTES = 1024 * 1024;
 /** The kernel tells nobody when a process that is not its child ends, so the tree is looked at this often. */
 const TREE_POLL_MS = 25;
 
@@ -199,7 +202,8 @@ class ProcessRun implements AttemptRun {
     // Whoever was still starting a process when the others ended is seen now.
     const left = isClean ? [] : await tree.list();
     if (this.#hasGivenUp) this.#deps.onUnkillable();
-    const outcome = this.#outcome(exit, left, group?.readOomKillCount() ?? 0);
+    const oomKillCount = group?.readOomKillCount() ?? 0;
+    const outcome = await this.#explainDisk(this.#outcome(exit, left, oomKillCount));
     const usage = group?.readUsage() ?? null;
     if (!this.#hasGivenUp) group?.release(left);
     group?.remove();
@@ -284,6 +288,15 @@ class ProcessRun implements AttemptRun {
     if (exitCode === 0) return { reason: "completed", exitCode, signal, message: "" };
     const message = `The process exited with code ${exitCode}.`;
     return { reason: "non_zero_exit", exitCode, signal, message };
+  }
+
+  /** Programs say "no space left" in their own words, and end with a code of their own. */
+  async #explainDisk(outcome: Outcome): Promise<Outcome> {
+    if (outcome.reason !== "non_zero_exit" && outcome.signal !== "SIGBUS") return outcome;
+    const { bavail, bsize } = await statfs(this.#deps.attemptsPath);
+    if (bavail * bsize >= DISK_FULL_BYTES) return outcome;
+    const message = `${outcome.message} The worker's disk was full then.`;
+    return { ...outcome, reason: "disk_full", message };
   }
 
   /** Nothing of them is left when the end is told. */

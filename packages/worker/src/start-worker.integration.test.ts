@@ -136,7 +136,9 @@ describe("session", () => {
     await waitFor(() => (fixture.server.session?.heartbeatCount ?? 0) >= 3);
     const hello = fixture.server.session?.received[0]?.message.value;
     assert.equal(hello?.$typeName, "hodei.v1.Hello");
-    assert.deepEqual({ ...hello.labels }, { zone: "a" });
+    const { "hodei/sandbox": sandbox, ...labels } = hello.labels;
+    assert.deepEqual(labels, { zone: "a" });
+    assert.ok(sandbox === undefined || sandbox === "bubblewrap");
     assert.equal(hello.capacity?.cpuMillis, 1500);
     assert.ok((hello.capacity?.memoryBytes ?? 0n) > 0n);
     assert.ok((hello.capacity?.diskBytes ?? 0n) > 0n);

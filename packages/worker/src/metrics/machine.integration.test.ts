@@ -7,7 +7,7 @@ import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { JobSpecSchema } from "@hodei/proto/hodei/v1/job";
+import { ExitReason, type JobSpecSchema } from "@hodei/proto/hodei/v1/job";
 import type { Heartbeat } from "@hodei/proto/hodei/v1/worker_service";
 import { waitFor } from "@hodei/testkit";
 import { pino } from "pino";
@@ -21,6 +21,10 @@ const skip = platform() !== "linux" && "reads the files of Linux's kernel";
 const TRUE = { work: { case: "command", value: { argv: ["true"] } } } satisfies MessageInitShape<
   typeof JobSpecSchema
 >;
+
+const FILLER = {
+  work: { case: "script", value: { content: "dd if=/dev/zero of=filler bs=1M status=none" } },
+} satisfies MessageInitShape<typeof JobSpecSchema>;
 
 /** Idle and all ticks of all cores, as `awk` sees them. */
 function readTicks(): { idle: number; all: number } {
@@ -115,6 +119,12 @@ describe("a worker", { skip }, () => {
       assert.ok(fixture.hasLogged("worker.disk_freed"));
       const taken = fixture.server.assign(TRUE);
       await waitFor(() => taken.results[0]);
+      const filler = fixture.server.assign(FILLER);
+      const { outcome } = await waitFor(() => filler.results[0]);
+      assert.equal(outcome?.reason, ExitReason.DISK_FULL);
+      assert.equal(outcome?.exitCode, 1);
+      // What it said of that had no place either, so it is counted.
+      assert.ok(filler.log.includes("No space left") || filler.missing.dropped > 0);
     } finally {
       disk.remove();
     }
