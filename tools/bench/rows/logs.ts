@@ -17,6 +17,11 @@ const ROUND_COUNT = 5;
 /** Server and worker are two to four times slower until their hot code is compiled. */
 const WARM_UP_MS = 10_000;
 
+/** `redacted`: the job has a secret, which its output is searched for in every encoding; it is not there. */
+type Output = "plain" | "redacted";
+const SECRET_NAME = "BENCH_SECRET";
+const SECRET_VALUE = Buffer.from("correct horse battery staple, twice over");
+
 /** What the log of one job took, from its start. */
 interface Sample {
   readonly durableMs: number;
@@ -38,9 +43,20 @@ export const logs: Row = {
     "100-byte lines of one job → spool → compressed → durable → live tail; against raw 64 KiB chunks over mutual TLS",
   figures: [
     { name: "log-durable", unit: "MB/s", target: { kind: "ratio_at_least", limit: 0.5 } },
+    { name: "log-durable-redacted", unit: "MB/s", target: { kind: "ratio_at_least", limit: 0.5 } },
     { name: "log-tailed", unit: "lines/s", target: { kind: "value_at_least", limit: 300_000 } },
+    {
+      name: "log-tailed-redacted",
+      unit: "lines/s",
+      target: { kind: "value_at_least", limit: 300_000 },
+    },
     { name: "log-lines-per-message", unit: "", target: { kind: "value_at_least", limit: 100 } },
     { name: "log-worker-cpu", unit: "ms/MB", target: { kind: "added_at_most", limit: 20 } },
+    {
+      name: "log-worker-cpu-redacted",
+      unit: "ms/MB",
+      target: { kind: "added_at_most", limit: 20 },
+    },
   ],
   measure: (signal) =>
     withStack({ workerCount: 1, signal }, async (stack) => {
@@ -49,9 +65,11 @@ export const logs: Row = {
       await database.connect();
       const client = stack.connect();
       try {
+        await client.secrets.setSecret({ name: SECRET_NAME, value: SECRET_VALUE });
         // The worker is there when it has run a job.
-        await follow(client);
-        return await measure(() => sample({ stack, client, database }), link, signal);
+        await follow(client, "plain");
+        const subject = { stack, client, database };
+        return await measure((output) => sample(subject, output), link, signal);
       } finally {
         await database.end();
         await link.close();
@@ -60,48 +78,60 @@ export const logs: Row = {
 };
 
 async function measure(
-  subject: () => Promise<Sample>,
+  subject: (output: Output) => Promise<Sample>,
   link: RawLink,
   signal: AbortSignal,
 ): Promise<readonly (readonly Round[])[]> {
   const warmUntilMs = performance.now() + WARM_UP_MS;
   while (performance.now() < warmUntilMs) {
-    await subject();
+    await subject("plain");
+    await subject("redacted");
     await link.send(MEGABYTES);
     signal.throwIfAborted();
   }
-  const rounds: { sample: Sample; raw: Awaited<ReturnType<RawLink["send"]>> }[] = [];
+  const rounds: RoundSamples[] = [];
   while (rounds.length < ROUND_COUNT) {
     const raw = await link.send(MEGABYTES);
-    rounds.push({ sample: await subject(), raw });
+    rounds.push({ raw, plain: await subject("plain"), redacted: await subject("redacted") });
     signal.throwIfAborted();
   }
-  const perSecond = (count: number, ms: number) => (count / ms) * 1_000;
+  const durable = ({ raw }: RoundSamples, { durableMs }: Sample): Round => ({
+    value: perSecond(MEGABYTES, durableMs),
+    baseline: perSecond(MEGABYTES, raw.elapsedMs),
+  });
+  const tailed = ({ raw }: RoundSamples, { tailedMs }: Sample): Round => ({
+    value: perSecond(LINE_COUNT, tailedMs),
+    baseline: perSecond(LINE_COUNT, raw.elapsedMs),
+  });
+  const workerCpu = ({ raw }: RoundSamples, { workerCpuMs }: Sample): Round => ({
+    value: workerCpuMs / MEGABYTES,
+    baseline: raw.senderCpuMs / MEGABYTES,
+  });
   return [
-    rounds.map(({ sample: { durableMs }, raw }) => ({
-      value: perSecond(MEGABYTES, durableMs),
-      baseline: perSecond(MEGABYTES, raw.elapsedMs),
-    })),
-    rounds.map(({ sample: { tailedMs }, raw }) => ({
-      value: perSecond(LINE_COUNT, tailedMs),
-      baseline: perSecond(LINE_COUNT, raw.elapsedMs),
-    })),
-    rounds.map(({ sample: { messageCount } }) => ({
-      value: LINE_COUNT / messageCount,
-      baseline: 1,
-    })),
-    rounds.map(({ sample: { workerCpuMs }, raw }) => ({
-      value: workerCpuMs / MEGABYTES,
-      baseline: raw.senderCpuMs / MEGABYTES,
-    })),
+    rounds.map((round) => durable(round, round.plain)),
+    rounds.map((round) => durable(round, round.redacted)),
+    rounds.map((round) => tailed(round, round.plain)),
+    rounds.map((round) => tailed(round, round.redacted)),
+    rounds.map(({ plain }) => ({ value: LINE_COUNT / plain.messageCount, baseline: 1 })),
+    rounds.map((round) => workerCpu(round, round.plain)),
+    rounds.map((round) => workerCpu(round, round.redacted)),
   ];
 }
 
+/** What one round measured, in the order in which it did. */
+interface RoundSamples {
+  readonly raw: Awaited<ReturnType<RawLink["send"]>>;
+  readonly plain: Sample;
+  readonly redacted: Sample;
+}
+
+const perSecond = (count: number, ms: number): number => (count / ms) * 1_000;
+
 /** Runs one job and follows its log. @throws Error if a byte of it is missing */
-async function sample({ stack, client, database }: Subject): Promise<Sample> {
+async function sample({ stack, client, database }: Subject, output: Output): Promise<Sample> {
   const pid = await findWorkerPid(stack.folder);
   const cpuBeforeMs = await readCpuMs(pid);
-  const { job, tailedAtMs } = await follow(client);
+  const { job, tailedAtMs } = await follow(client, output);
   const workerCpuMs = (await readCpuMs(pid)) - cpuBeforeMs;
   const { rows } = await database.query<{ count: string }>(
     "select count(*) from log_chunk where job_id = $1",
@@ -116,7 +146,10 @@ async function sample({ stack, client, database }: Subject): Promise<Sample> {
   };
 }
 
-async function follow(client: HodeiClient): Promise<{ job: Job; tailedAtMs: number }> {
+async function follow(
+  client: HodeiClient,
+  output: Output,
+): Promise<{ job: Job; tailedAtMs: number }> {
   const hash = createHash("sha256");
   let tailedAtMs = 0;
   const content = `yes '${LINE}' | head -n ${LINE_COUNT}\n`;
@@ -124,6 +157,7 @@ async function follow(client: HodeiClient): Promise<{ job: Job; tailedAtMs: numb
     // The writer of a pipe whose reader has left ends by a signal.
     work: { case: "script", value: { content, withoutSafetyPreamble: true } },
     logPolicy: { overflow: LogOverflow.BLOCK },
+    secrets: output === "redacted" ? [{ name: SECRET_NAME }] : [],
   } as const;
   const job = await runJob(
     client,
