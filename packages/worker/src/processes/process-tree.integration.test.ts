@@ -118,6 +118,17 @@ for (const withoutGroups of [false, true]) {
         }
       });
 
+      test("what is still written when the first process has ended is read, of each stream", async () => {
+        const lateOut = "(exec 2>&-; sleep 0.4; echo late out) &";
+        const lateErr = "(exec >&-; sleep 0.8; echo late err >&2) &";
+        const { outcome, stdout, stderr } = await fixture.run(
+          specOf(`${lateOut} ${lateErr} echo out; echo err >&2`, { keepBackground: true }),
+        );
+        assert.equal(outcome.reason, "completed");
+        assert.equal(stdout.toString(), "out\nlate out\n");
+        assert.equal(stderr.toString(), "err\nlate err\n");
+      });
+
       test("a job that closes its output goes on to its end", async () => {
         const { outcome, stdout } = await fixture.run(
           specOf("echo before; exec >&- 2>&-; sleep 0.3; exit 4"),
