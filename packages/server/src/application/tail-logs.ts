@@ -1,4 +1,5 @@
 import {
+  type Attempt,
   chunkEnd,
   isTerminal,
   type Job,
@@ -61,32 +62,60 @@ export async function* tailLogs(
   const wakeup = deps.signals.subscribe([`log:${jobId}`, `job:${jobId}`]);
   try {
     let position = await startOf(deps, principal, input);
+    // Asked only when nothing came, and before the next look: what is over then has all of its log stored.
+    let state: TailedState | undefined;
     while (!stop.aborted) {
-      // Asked before reading: what is over now has all of its log stored.
-      const [job, ended] = await Promise.all([
-        findOwnJob(deps, principal, jobId),
-        findEnded(deps, jobId, position.attempt),
-      ]);
       const { attempt, offset, linesBefore } = position;
       const page = await readOn(deps, input, position);
-      const { chunks, nextOffset } = withExpired(page, ended, input.stream);
+      const { chunks, nextOffset } = withExpired(page, state?.ended, input.stream);
       if (chunks.length > 0) {
         yield { attempt, chunks, linesBefore };
         position = { ...position, linesBefore: null };
       }
       position = { ...position, offset: nextOffset };
-      if (nextOffset > offset) continue;
-      if (input.attempt === 0 && attempt < job.attempt) {
-        position = { attempt: attempt + 1, offset: 0, linesBefore: 0 };
+      if (nextOffset > offset || state === undefined) {
+        state =
+          nextOffset > offset ? undefined : await stateOf(deps, principal, { jobId, attempt });
         continue;
       }
-      const isLast = isTerminal(job.state) || (input.attempt !== 0 && ended !== undefined);
-      if (isLast || !input.follow) return;
-      await wakeup.wait(deps.settings.pollIntervalMs, stop);
+      const next = attemptAfter(input, attempt, state);
+      if (next === "none") return;
+      state = undefined;
+      if (next === "not_yet") await wakeup.wait(deps.settings.pollIntervalMs, stop);
+      else position = { attempt: next, offset: 0, linesBefore: 0 };
     }
   } finally {
     wakeup.close();
   }
+}
+
+/** What follows an attempt of which all that is stored was read. */
+function attemptAfter(
+  input: TailLogsInput,
+  attempt: number,
+  { job, ended }: TailedState,
+): number | "not_yet" | "none" {
+  if (input.attempt === 0 && attempt < job.attempt) return attempt + 1;
+  const isLast = isTerminal(job.state) || (input.attempt !== 0 && ended !== undefined);
+  return isLast || !input.follow ? "none" : "not_yet";
+}
+
+interface TailedState {
+  readonly job: Job;
+  /** The attempt, if it has ended. */
+  readonly ended: Attempt | undefined;
+}
+
+async function stateOf(
+  deps: TailDeps,
+  principal: Principal,
+  { jobId, attempt }: Pick<TailLogsInput, "jobId" | "attempt">,
+): Promise<TailedState> {
+  const [job, ended] = await Promise.all([
+    findOwnJob(deps, principal, jobId),
+    findEnded(deps, jobId, attempt),
+  ]);
+  return { job, ended };
 }
 
 /** What comes at `position`; of a lossy tail, the first chunk may tell what was skipped. */
