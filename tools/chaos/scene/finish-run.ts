@@ -17,6 +17,8 @@ export interface FinishOptions {
   readonly hasControlGroups: boolean;
 }
 
+/** Logs that are read at once: enough to hide the wait for each answer. */
+const READERS = 6;
 /** For workers that slept or were cut off to end what was taken from them. */
 const LEFT_PROCESSES_LIMIT_MS = 45_000;
 
@@ -68,14 +70,18 @@ async function readLogs(
 ): Promise<readonly LogDigest[]> {
   const plans = new Map(plan.jobs.map((job) => [job.key, job]));
   const logs: LogDigest[] = [];
-  for (const { key, jobId } of submissions) {
-    const keepsText = plans.get(key)?.task.writing.content === "secrets";
-    const { attempts } = await patiently(signal, () => scene.anyClient().jobs.getJob({ jobId }));
-    for (const { number } of attempts) {
-      const read = () =>
-        readLog(scene.anyClient(), { jobId, attempt: number }, { keepsText, scan });
-      logs.push(await patiently(signal, read));
+  const rest = submissions.values();
+  const readRest = async () => {
+    for (const { key, jobId } of rest) {
+      const keepsText = plans.get(key)?.task.writing.content === "secrets";
+      const { attempts } = await patiently(signal, () => scene.anyClient().jobs.getJob({ jobId }));
+      for (const { number } of attempts) {
+        const read = () =>
+          readLog(scene.anyClient(), { jobId, attempt: number }, { keepsText, scan });
+        logs.push(await patiently(signal, read));
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: READERS }, readRest));
   return logs;
 }
