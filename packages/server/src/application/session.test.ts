@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LeaseToken, WorkerStatus } from "@hodei/domain";
+import { type LeaseToken, PlatformError, type WorkerStatus } from "@hodei/domain";
+import { MemoryLogStore } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
 import {
   ALICE,
@@ -56,6 +57,24 @@ test("messages of one attempt are worked on in order even when they come at once
   await settled();
   assert.equal((await find(deps, job)).state, "succeeded");
   assert.equal(await deps.logs.durableOffset(job.id, 1), 2);
+});
+
+test("a database that is away ends the session and is told once, however many messages wait", async () => {
+  class AwayLogStore extends MemoryLogStore {
+    override async append(): Promise<never> {
+      throw new PlatformError("unavailable", "database_unavailable", "it is away");
+    }
+  }
+  const memory = testDeps();
+  const deps = { ...memory, logs: new AwayLogStore({ database: memory.database }) };
+  const { peer } = await connectedWorker(deps);
+  const { ref } = await running(deps, peer);
+  for (let offset = 0; offset < 10; offset += 1) {
+    await peer.session.receive({ type: "log_batch", batch: logBatch(ref, offset, "x") });
+  }
+  await peer.ended;
+  await settled();
+  assert.deepEqual(deps.warnings, ["session_failed"]);
 });
 
 test("a repeated result is acked again and changes nothing", async () => {

@@ -33,6 +33,7 @@ export class Session {
   readonly #open: OpenSession;
   readonly #chains = new Map<string, Promise<void>>();
   readonly #inFlight = new Set<Promise<void>>();
+  #hasFailed = false;
 
   constructor(deps: Deps, open: OpenSession) {
     this.#deps = deps;
@@ -112,12 +113,20 @@ export class Session {
   async #track(work: Promise<void>): Promise<void> {
     const guarded = work
       .catch((error: unknown) => {
-        this.#deps.log.warn("session_failed", { workerId: this.#open.workerId, error });
-        this.#open.end();
+        this.#fail(error);
       })
       .finally(() => this.#inFlight.delete(guarded));
     this.#inFlight.add(guarded);
     if (this.#inFlight.size >= MAX_IN_FLIGHT_COUNT) await Promise.race(this.#inFlight);
+  }
+
+  /** Ends the session, and tells of the first failure only: the messages beside it fail for the same reason. */
+  #fail(error: unknown): void {
+    if (!this.#hasFailed) {
+      this.#deps.log.warn("session_failed", { workerId: this.#open.workerId, error });
+    }
+    this.#hasFailed = true;
+    this.#open.end();
   }
 
   async #start(ref: AttemptRef): Promise<void> {
