@@ -15,7 +15,7 @@ import { renderTable, renderTarget } from "./table.ts";
 const USAGE = `usage: npm run bench -- [ROW…] [--json FILE] [--sessions COUNT] [--list]
 rows: ${ROWS.map(({ name }) => name).join(", ")}; default: all`;
 /** The target is 5,000, which takes a small machine many minutes to open, twice. */
-const SESSION_COUNT = "1000";
+const SESSION_COUNT = "500";
 
 interface Request {
   readonly rows: readonly Row[];
