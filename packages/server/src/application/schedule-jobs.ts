@@ -42,19 +42,22 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   const { readers } = deps.database;
   const now = deps.clock.now();
   const { candidates, nextDueAt } = await deps.dueJobs.list(now);
-  if (candidates.length > 0) {
-    const hosts = await readHosts({ readers, sessions: deps.sessions });
-    const { placements } = planPlacements(candidates, hosts, planTerms(deps.settings, now));
-    for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
-      const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
-      deps.activity.note(
-        some.map(({ workerId }) => workerId),
-        now,
-      );
-      const assigned = await assign(deps, some);
-      if (assigned.length < some.length) deps.dueJobs.forget();
-      await sendAssignments(deps, assigned);
-    }
+  const hosts =
+    candidates.length === 0 ? [] : await readHosts({ readers, sessions: deps.sessions });
+  // Without a worker nothing is planned, however much waits.
+  const placements =
+    hosts.length === 0
+      ? []
+      : planPlacements(candidates, hosts, planTerms(deps.settings, now)).placements;
+  for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
+    const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
+    deps.activity.note(
+      some.map(({ workerId }) => workerId),
+      now,
+    );
+    const assigned = await assign(deps, some);
+    if (assigned.length < some.length) deps.dueJobs.forget();
+    await sendAssignments(deps, assigned);
   }
   return nextDueAt ?? undefined;
 }
