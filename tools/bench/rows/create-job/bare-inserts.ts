@@ -26,11 +26,12 @@ const INSERT = {
       select id, 'default', at, $5, $1, $2::jsonb, $3::jsonb, $4::json from input
     ), new_job as (
       insert into bench.job (id, tenant_id, state, version, attempt, started_attempts, priority, run_at,
-        created_at, correlation_id)
-      select id, 'default', 'pending', 1, 0, 0, 0, at, at, $6 from input
+        urgent_since, created_at, correlation_id)
+      select id, 'default', 'pending', 1, 0, 0, 0, at, at, at, $6 from input
     )
-    insert into bench.event (tenant_id, subject_type, subject_id, version, type, at, correlation_id, data)
-    select 'default', 'job', id::text, 1, 'job.created', at, $6, '{}' from input`,
+    insert into bench.event (tenant_id, subject_type, subject_id, version, type, at, correlation_id,
+      caused_by, data)
+    select 'default', 'job', id::text, 1, 'job.created', at, $6, 'request:' || $6, '{}' from input`,
 };
 
 /**
