@@ -5,6 +5,7 @@ import type { CommandEntry } from "./command-module.ts";
 export const COMMANDS: readonly CommandEntry[] = [
   { name: "run",        summary: "Run a job, stream its output and exit with its exit code", load: () => import("./commands/run.ts") },
   { name: "submit",     summary: "Create jobs from a file, or one from flags, and print their ids", load: () => import("./commands/submit.ts") },
+  { name: "plan",       summary: "Say whether and where jobs would start, without creating them", load: () => import("./commands/plan.ts") },
   { name: "jobs",       summary: "List, show, wait for, cancel, retry and explain jobs", load: () => import("./commands/jobs.ts") },
   { name: "logs",       summary: "Print the output of a job", load: () => import("./commands/logs.ts") },
   { name: "secrets",    summary: "Set, list and delete secrets of jobs", load: () => import("./commands/secrets.ts") },

@@ -135,7 +135,15 @@ export {
 } from "./redaction-rules.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export { describeConstraint, holds } from "./scheduler/constraints.ts";
-export { FILTERS, type Filter, type RejectionCode, rejection } from "./scheduler/filters.ts";
+export {
+  type Filter,
+  KIND_FILTERS,
+  passes,
+  type RejectionCode,
+  rejection,
+  SIZE_FILTERS,
+  STATE_FILTERS,
+} from "./scheduler/filters.ts";
 export {
   type Host,
   type HostState,
@@ -160,6 +168,7 @@ export {
   planPlacements,
   type Unplaceable,
 } from "./scheduler/plan.ts";
+export { type Occupant, roomAt } from "./scheduler/room-at.ts";
 export { byUrgency, dueSince, PRIORITY_STEP_MS, urgentSince } from "./scheduler/urgency.ts";
 export { type WaitReason, waitReasons } from "./scheduler/wait-reasons.ts";
 export {

@@ -130,7 +130,17 @@ test("jobs cancel, retry and explain", async () => {
         job: { ...job, state: JobState.PENDING },
         summary: "Waits: no worker has 8 cores.",
         reasons: [{ code: "cpu", message: "no worker has 8 cores", workerCount: 2 }],
-        scores: [{ workerId: "w1", score: 0.5 }],
+        scores: [
+          {
+            workerId: "w1",
+            score: 0.5,
+            parts: [
+              { scorer: "preferences", weight: 2, points: -0.25 },
+              { scorer: "spread", weight: 1, points: 0.75 },
+            ],
+          },
+        ],
+        expectedStart: { seconds: 1_767_225_600n },
       }),
     });
   assert.match((await cli(routes, "jobs", "cancel", JOB_ID)).stdout, /is being cancelled; wait/);
@@ -139,7 +149,14 @@ test("jobs cancel, retry and explain", async () => {
   const explained = await cli(routes, "jobs", "explain", JOB_ID);
   assert.equal(
     explained.stdout,
-    "Waits: no worker has 8 cores.\n\nREASON  WORKERS  MESSAGE\ncpu     2        no worker has 8 cores\n\nFITS WORKER  SCORE\nw1           0.500\n",
+    [
+      "Waits: no worker has 8 cores.\n",
+      "expected start: 2026-01-01T00:00:00.000Z\n",
+      "REASON  WORKERS  MESSAGE",
+      "cpu     2        no worker has 8 cores\n",
+      "FITS WORKER  SCORE  SUM OF",
+      "w1           0.500  preferences -0.250 + spread 0.750\n",
+    ].join("\n"),
   );
 });
 

@@ -11,19 +11,14 @@ import {
   withConnectionOptions,
   withOutputOption,
 } from "../define-command.ts";
-import { UsageError } from "../errors.ts";
 import { type JobFlags, type NewJob, placeJob, readJob, withJobOptions } from "../job-flags.ts";
 import { print } from "../output/format.ts";
-import { readText } from "../read-input.ts";
+import { type DescribedFlags, readJobs, withFileOption } from "../read-jobs.ts";
 import { submitJob } from "../submit-job.ts";
 
-interface Flags extends JobFlags, ConnectionFlags, OutputFlags {
-  readonly file?: string;
+interface Flags extends JobFlags, ConnectionFlags, OutputFlags, DescribedFlags {
   readonly schema?: true;
 }
-
-/** Longest job file that is read. */
-const FILE_MAX_BYTES = 64 * 1024 * 1024;
 
 const DESCRIPTION = `Creates jobs and prints their ids, without waiting for them.
 
@@ -36,13 +31,13 @@ Examples:
   hodei submit --retries 2 -- make release`;
 
 export function define(context: CommandContext, args: readonly string[]): Command {
-  const command = withJobOptions(createCommand("submit", DESCRIPTION, context))
-    .option("-f, --file <file>", "job file; `-` for standard input")
-    .option("--schema", "print the JSON Schema of job files, for editors");
+  const command = withFileOption(
+    withJobOptions(createCommand("submit", DESCRIPTION, context)),
+  ).option("--schema", "print the JSON Schema of job files, for editors");
   return withOutputOption(withConnectionOptions(command)).action(
     (words: readonly string[], flags: Flags) => {
       if (flags.schema) return printSchema(context);
-      if (flags.file !== undefined) return submitFile(flags.file, words, flags, context);
+      if (flags.file !== undefined) return submitFile(words, flags, args, context);
       return submitWords(words, flags, args, context);
     },
   );
@@ -66,15 +61,12 @@ async function submitWords(
 }
 
 async function submitFile(
-  file: string,
   words: readonly string[],
   flags: Flags,
+  args: readonly string[],
   context: CommandContext,
 ): Promise<void> {
-  refuseSecondDescription(words, flags);
-  const { parseJobFile } = await import("../job-file/parse-job-file.ts");
-  const text = await readText(file, context, FILE_MAX_BYTES);
-  const jobs = parseJobFile(text, file === "-" ? "standard input" : file);
+  const jobs = await readJobs(words, flags, args, context);
   await withConnection(context, flags, async (connection) => {
     const ids = await createAll(
       jobs.map((job) => placeJob(job, connection, context)),
@@ -86,21 +78,6 @@ async function submitFile(
     });
   });
 }
-
-/** Flags that go with a job file; all others describe a job, as the file does. */
-const FILE_FLAGS: ReadonlySet<string> = new Set(["file", "output", "server", "tokenFile"]);
-
-function refuseSecondDescription(words: readonly string[], flags: Flags): void {
-  const flag = Object.keys(flags).find((name) => !FILE_FLAGS.has(name));
-  if (flag === undefined && words.length === 0) return;
-  const what = flag === undefined ? JSON.stringify(words[0]) : `the flag ${flagName(flag)}`;
-  throw new UsageError(`${what} and --file both describe a job`, {
-    next: "write all of it into the file, or leave the file out",
-  });
-}
-
-const flagName = (key: string): string =>
-  `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 async function createAll(
   jobs: readonly NewJob[],

@@ -1,15 +1,28 @@
 import { JobState } from "@hodei/proto/hodei/v1/job";
-import type { ExplainJobResponse } from "@hodei/proto/hodei/v1/job_service";
+import type { ExplainJobResponse, PlanJobResponse } from "@hodei/proto/hodei/v1/job_service";
 import { type Cell, type Style, table, visible } from "./text.ts";
+import { instant } from "./time.ts";
 
 type Paint = (style: Style, text: string) => string;
 
 /** Why a job waits, or why it was placed where it was. */
-export function explanationText(
-  { job, summary, reasons, scores }: ExplainJobResponse,
+export function explanationText(explanation: ExplainJobResponse, paint: Paint): string {
+  const isPending = explanation.job?.state === JobState.PENDING;
+  return verdictText(explanation, isPending ? "FITS WORKER" : "WORKER", paint);
+}
+
+/** What would become of a job. */
+export function planText(plan: PlanJobResponse, paint: Paint): string {
+  return verdictText(plan, "FITS WORKER", paint);
+}
+
+function verdictText(
+  { summary, reasons, scores, expectedStart }: Omit<PlanJobResponse, "$typeName">,
+  workerTitle: string,
   paint: Paint,
 ): string {
   const parts = [`${visible(summary)}\n`];
+  if (expectedStart !== undefined) parts.push(`expected start: ${instant(expectedStart)}\n`);
   if (reasons.length > 0) {
     const rows = reasons.map(({ code, message, workerCount }): Cell[] => [
       code,
@@ -19,9 +32,12 @@ export function explanationText(
     parts.push(table(["REASON", "WORKERS", "MESSAGE"], rows, paint));
   }
   if (scores.length > 0) {
-    const title = job?.state === JobState.PENDING ? "FITS WORKER" : "WORKER";
-    const rows = scores.map(({ workerId, score }): Cell[] => [workerId, score.toFixed(3)]);
-    parts.push(table([title, "SCORE"], rows, paint));
+    const rows = scores.map(({ workerId, score, parts: sum }): Cell[] => [
+      workerId,
+      score.toFixed(3),
+      sum.map(({ scorer, points }) => `${scorer} ${points.toFixed(3)}`).join(" + "),
+    ]);
+    parts.push(table([workerTitle, "SCORE", "SUM OF"], rows, paint));
   }
   return parts.join("\n");
 }

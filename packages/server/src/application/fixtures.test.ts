@@ -12,6 +12,7 @@ import {
   type Provider,
   type ReplicaId,
   type ServerMessage,
+  type WorkerFacts,
   type WorkerId,
 } from "@hodei/domain";
 import {
@@ -147,9 +148,13 @@ export async function connect(
 }
 
 /** A worker with an open session. */
-export async function connectedWorker(deps: TestDeps): Promise<{ workerId: WorkerId; peer: Peer }> {
+export async function connectedWorker(
+  deps: TestDeps,
+  facts: Partial<WorkerFacts> = {},
+): Promise<{ workerId: WorkerId; peer: Peer }> {
   const workerId = await registeredWorker(deps);
-  return { workerId, peer: await connect(deps, workerId) };
+  const greeting: Hello = { facts: someWorkerFacts(facts), attempts: [] };
+  return { workerId, peer: new Peer(await openSession(deps, workerId, greeting)) };
 }
 
 export async function submit(deps: TestDeps, parts: Partial<JobSpec> = {}): Promise<Job> {

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Job, JobId, TenantId } from "@hodei/domain";
-import { aJobSpec, FakeProvider } from "@hodei/testkit";
+import type { JobId, TenantId } from "@hodei/domain";
+import { aJobSpec } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
 import { createJob, createJobs, MAX_BATCH_COUNT } from "./create-job.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
 import { explainJob } from "./explain-job.ts";
 import {
   ALICE,
-  aPoolMember,
   COMPLETED,
   connectedWorker,
   find,
@@ -136,33 +135,6 @@ test("a watch shows the job as it is, each change, and ends with it", async () =
     if (job.state === "pending") await cancelJob(deps, ALICE, id);
   }
   assert.deepEqual(states, ["pending", "cancelled"]);
-});
-
-const codes = async (deps: Parameters<typeof explainJob>[0], { id }: Job) =>
-  (await explainJob(deps, ALICE, id)).reasons.map(({ code }) => code);
-
-test("explain says why a job waits", async () => {
-  const deps = testDeps();
-  const plain = await submit(deps);
-  assert.deepEqual(await codes(deps, plain), ["no_workers"]);
-  await connectedWorker(deps);
-  assert.deepEqual(await codes(deps, plain), ["next_turn"]);
-  const { requirements } = aJobSpec();
-  const big = await submit(deps, { requirements: { ...requirements, cpuMillis: 64_000 } });
-  assert.deepEqual(await codes(deps, big), ["cpu_capacity"]);
-  const foreign = await submit(deps, { requirements: { ...requirements, arch: "arm64" } });
-  assert.deepEqual(await codes(deps, foreign), ["arch"]);
-  const constraints = [{ label: "zone", operator: "eq", values: ["b"] }] as const;
-  const elsewhere = await submit(deps, { requirements: { ...requirements, constraints } });
-  assert.deepEqual(await codes(deps, elsewhere), ["constraint"]);
-  const later = await submit(deps, { notBefore: new Date(deps.clock.now().getTime() + 1) });
-  assert.deepEqual(await codes(deps, later), ["not_before"]);
-});
-
-test("explain says that a pool is full", async () => {
-  const pools = [aPoolMember(new FakeProvider(), { maxWorkers: 0 })];
-  const deps = testDeps({ pools });
-  assert.deepEqual(await codes(deps, await submit(deps)), ["no_workers", "pool_full"]);
 });
 
 test("explain says where a job runs, and how it ended with what to do next", async () => {

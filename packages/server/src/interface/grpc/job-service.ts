@@ -10,6 +10,7 @@ import {
   explainJob,
   getJob,
   listJobs,
+  planJob,
   retryJob,
   watchJob,
 } from "../../application/index.ts";
@@ -18,6 +19,7 @@ import { getCaller } from "./caller.ts";
 import { fromProtoJobFilter, toProtoAttempt, toProtoJob } from "./convert/job.ts";
 import { fromProtoSpec, toProtoSpec } from "./convert/job-spec.ts";
 import { fromProtoPage } from "./convert/page.ts";
+import { toProtoVerdict } from "./convert/verdict.ts";
 
 export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
   return {
@@ -61,8 +63,11 @@ export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
     async explainJob(request, context) {
       const id = parseJobId(request.jobId);
       const explanation = await explainJob(deps, getPrincipal(context), id);
-      const { job, summary, reasons, scores } = explanation;
-      return { job: toProtoJob(job), summary, reasons: [...reasons], scores: [...scores] };
+      return { job: toProtoJob(explanation.job), ...toProtoVerdict(explanation) };
+    },
+    async planJob(request, context) {
+      const spec = fromProtoSpec(request.spec);
+      return toProtoVerdict(await planJob(deps, getPrincipal(context), spec));
     },
   };
 }

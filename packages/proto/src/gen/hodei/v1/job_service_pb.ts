@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/job_service.proto.
  */
 export const file_hodei_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("Chpob2RlaS92MS9qb2Jfc2VydmljZS5wcm90bxIIaG9kZWkudjEiagoQQ3JlYXRlSm9iUmVxdWVzdBInCgRzcGVjGAEgASgLMhEuaG9kZWkudjEuSm9iU3BlY0IGukgDyAEBEi0KD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIUukgRcg8YgAIyCl5bXlx4MDBdKiQiLwoRQ3JlYXRlSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iIkoKEUNyZWF0ZUpvYnNSZXF1ZXN0EjUKBGpvYnMYASADKAsyGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0Qgu6SAiSAQUIARCQTiIlChJDcmVhdGVKb2JzUmVzcG9uc2USDwoHam9iX2lkcxgBIAMoCSIpCg1HZXRKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQEicgoOR2V0Sm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEh8KBHNwZWMYAiABKAsyES5ob2RlaS52MS5Kb2JTcGVjEiMKCGF0dGVtcHRzGAMgAygLMhEuaG9kZWkudjEuQXR0ZW1wdCJxCg9MaXN0Sm9ic1JlcXVlc3QSIwoGZmlsdGVyGAEgASgLMhMuaG9kZWkudjEuSm9iRmlsdGVyEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgitAIKCUpvYkZpbHRlchI1CgZzdGF0ZXMYASADKA4yEi5ob2RlaS52MS5Kb2JTdGF0ZUIRukgOkgELEBAiB4IBBBABIAASOQoGbGFiZWxzGAIgAygLMh8uaG9kZWkudjEuSm9iRmlsdGVyLkxhYmVsc0VudHJ5Qgi6SAWaAQIQEBIfCg1uYW1lX2NvbnRhaW5zGAMgASgJQgi6SAVyAxiAARIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJIChBMaXN0Sm9ic1Jlc3BvbnNlEhsKBGpvYnMYASADKAsyDS5ob2RlaS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiwKEENhbmNlbEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIvChFDYW5jZWxKb2JSZXNwb25zZRIaCgNqb2IYASABKAsyDS5ob2RlaS52MS5Kb2IiTgoPUmV0cnlKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAAiIuChBSZXRyeUpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiIrCg9XYXRjaEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIuChBXYXRjaEpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiItChFFeHBsYWluSm9iUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBIo8BChJFeHBsYWluSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEg8KB3N1bW1hcnkYAiABKAkSJQoHcmVhc29ucxgDIAMoCzIULmhvZGVpLnYxLldhaXRSZWFzb24SJQoGc2NvcmVzGAQgAygLMhUuaG9kZWkudjEuV29ya2VyU2NvcmUiQQoKV2FpdFJlYXNvbhIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFAoMd29ya2VyX2NvdW50GAMgASgNIi8KC1dvcmtlclNjb3JlEhEKCXdvcmtlcl9pZBgBIAEoCRINCgVzY29yZRgCIAEoATLBBAoKSm9iU2VydmljZRJECglDcmVhdGVKb2ISGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0GhsuaG9kZWkudjEuQ3JlYXRlSm9iUmVzcG9uc2USRwoKQ3JlYXRlSm9icxIbLmhvZGVpLnYxLkNyZWF0ZUpvYnNSZXF1ZXN0GhwuaG9kZWkudjEuQ3JlYXRlSm9ic1Jlc3BvbnNlEkAKBkdldEpvYhIXLmhvZGVpLnYxLkdldEpvYlJlcXVlc3QaGC5ob2RlaS52MS5HZXRKb2JSZXNwb25zZSIDkAIBEkYKCExpc3RKb2JzEhkuaG9kZWkudjEuTGlzdEpvYnNSZXF1ZXN0GhouaG9kZWkudjEuTGlzdEpvYnNSZXNwb25zZSIDkAIBEkQKCUNhbmNlbEpvYhIaLmhvZGVpLnYxLkNhbmNlbEpvYlJlcXVlc3QaGy5ob2RlaS52MS5DYW5jZWxKb2JSZXNwb25zZRJBCghSZXRyeUpvYhIZLmhvZGVpLnYxLlJldHJ5Sm9iUmVxdWVzdBoaLmhvZGVpLnYxLlJldHJ5Sm9iUmVzcG9uc2USQwoIV2F0Y2hKb2ISGS5ob2RlaS52MS5XYXRjaEpvYlJlcXVlc3QaGi5ob2RlaS52MS5XYXRjaEpvYlJlc3BvbnNlMAESTAoKRXhwbGFpbkpvYhIbLmhvZGVpLnYxLkV4cGxhaW5Kb2JSZXF1ZXN0GhwuaG9kZWkudjEuRXhwbGFpbkpvYlJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_hodei_v1_job]);
+  fileDesc("Chpob2RlaS92MS9qb2Jfc2VydmljZS5wcm90bxIIaG9kZWkudjEiagoQQ3JlYXRlSm9iUmVxdWVzdBInCgRzcGVjGAEgASgLMhEuaG9kZWkudjEuSm9iU3BlY0IGukgDyAEBEi0KD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIUukgRcg8YgAIyCl5bXlx4MDBdKiQiLwoRQ3JlYXRlSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iIkoKEUNyZWF0ZUpvYnNSZXF1ZXN0EjUKBGpvYnMYASADKAsyGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0Qgu6SAiSAQUIARCQTiIlChJDcmVhdGVKb2JzUmVzcG9uc2USDwoHam9iX2lkcxgBIAMoCSIpCg1HZXRKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQEicgoOR2V0Sm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEh8KBHNwZWMYAiABKAsyES5ob2RlaS52MS5Kb2JTcGVjEiMKCGF0dGVtcHRzGAMgAygLMhEuaG9kZWkudjEuQXR0ZW1wdCJxCg9MaXN0Sm9ic1JlcXVlc3QSIwoGZmlsdGVyGAEgASgLMhMuaG9kZWkudjEuSm9iRmlsdGVyEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgitAIKCUpvYkZpbHRlchI1CgZzdGF0ZXMYASADKA4yEi5ob2RlaS52MS5Kb2JTdGF0ZUIRukgOkgELEBAiB4IBBBABIAASOQoGbGFiZWxzGAIgAygLMh8uaG9kZWkudjEuSm9iRmlsdGVyLkxhYmVsc0VudHJ5Qgi6SAWaAQIQEBIfCg1uYW1lX2NvbnRhaW5zGAMgASgJQgi6SAVyAxiAARIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJIChBMaXN0Sm9ic1Jlc3BvbnNlEhsKBGpvYnMYASADKAsyDS5ob2RlaS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiwKEENhbmNlbEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIvChFDYW5jZWxKb2JSZXNwb25zZRIaCgNqb2IYASABKAsyDS5ob2RlaS52MS5Kb2IiTgoPUmV0cnlKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAAiIuChBSZXRyeUpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiIrCg9XYXRjaEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIuChBXYXRjaEpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiItChFFeHBsYWluSm9iUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBIsMBChJFeHBsYWluSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEg8KB3N1bW1hcnkYAiABKAkSJQoHcmVhc29ucxgDIAMoCzIULmhvZGVpLnYxLldhaXRSZWFzb24SJQoGc2NvcmVzGAQgAygLMhUuaG9kZWkudjEuV29ya2VyU2NvcmUSMgoOZXhwZWN0ZWRfc3RhcnQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjkKDlBsYW5Kb2JSZXF1ZXN0EicKBHNwZWMYASABKAsyES5ob2RlaS52MS5Kb2JTcGVjQga6SAPIAQEipAEKD1BsYW5Kb2JSZXNwb25zZRIPCgdzdW1tYXJ5GAEgASgJEiUKB3JlYXNvbnMYAiADKAsyFC5ob2RlaS52MS5XYWl0UmVhc29uEiUKBnNjb3JlcxgDIAMoCzIVLmhvZGVpLnYxLldvcmtlclNjb3JlEjIKDmV4cGVjdGVkX3N0YXJ0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBCgpXYWl0UmVhc29uEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIUCgx3b3JrZXJfY291bnQYAyABKA0iUwoLV29ya2VyU2NvcmUSEQoJd29ya2VyX2lkGAEgASgJEg0KBXNjb3JlGAIgASgBEiIKBXBhcnRzGAMgAygLMhMuaG9kZWkudjEuU2NvcmVQYXJ0IjsKCVNjb3JlUGFydBIOCgZzY29yZXIYASABKAkSDgoGd2VpZ2h0GAIgASgBEg4KBnBvaW50cxgDIAEoATKGBQoKSm9iU2VydmljZRJECglDcmVhdGVKb2ISGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0GhsuaG9kZWkudjEuQ3JlYXRlSm9iUmVzcG9uc2USRwoKQ3JlYXRlSm9icxIbLmhvZGVpLnYxLkNyZWF0ZUpvYnNSZXF1ZXN0GhwuaG9kZWkudjEuQ3JlYXRlSm9ic1Jlc3BvbnNlEkAKBkdldEpvYhIXLmhvZGVpLnYxLkdldEpvYlJlcXVlc3QaGC5ob2RlaS52MS5HZXRKb2JSZXNwb25zZSIDkAIBEkYKCExpc3RKb2JzEhkuaG9kZWkudjEuTGlzdEpvYnNSZXF1ZXN0GhouaG9kZWkudjEuTGlzdEpvYnNSZXNwb25zZSIDkAIBEkQKCUNhbmNlbEpvYhIaLmhvZGVpLnYxLkNhbmNlbEpvYlJlcXVlc3QaGy5ob2RlaS52MS5DYW5jZWxKb2JSZXNwb25zZRJBCghSZXRyeUpvYhIZLmhvZGVpLnYxLlJldHJ5Sm9iUmVxdWVzdBoaLmhvZGVpLnYxLlJldHJ5Sm9iUmVzcG9uc2USQwoIV2F0Y2hKb2ISGS5ob2RlaS52MS5XYXRjaEpvYlJlcXVlc3QaGi5ob2RlaS52MS5XYXRjaEpvYlJlc3BvbnNlMAESTAoKRXhwbGFpbkpvYhIbLmhvZGVpLnYxLkV4cGxhaW5Kb2JSZXF1ZXN0GhwuaG9kZWkudjEuRXhwbGFpbkpvYlJlc3BvbnNlIgOQAgESQwoHUGxhbkpvYhIYLmhvZGVpLnYxLlBsYW5Kb2JSZXF1ZXN0GhkuaG9kZWkudjEuUGxhbkpvYlJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_hodei_v1_job]);
 
 /**
  * @generated from message hodei.v1.CreateJobRequest
@@ -393,6 +393,14 @@ export type ExplainJobResponse = Message<"hodei.v1.ExplainJobResponse"> & {
    * @generated from field: repeated hodei.v1.WorkerScore scores = 4;
    */
   scores: WorkerScore[];
+
+  /**
+   * When it starts as far as can be said: at the end of a delay, in the next turn, or when run time-outs have freed a
+   * worker at the latest. Unset: it cannot be said, or the job does not wait.
+   *
+   * @generated from field: google.protobuf.Timestamp expected_start = 5;
+   */
+  expectedStart?: Timestamp | undefined;
 };
 
 /**
@@ -401,6 +409,57 @@ export type ExplainJobResponse = Message<"hodei.v1.ExplainJobResponse"> & {
  */
 export const ExplainJobResponseSchema: GenMessage<ExplainJobResponse> = /*@__PURE__*/
   messageDesc(file_hodei_v1_job_service, 16);
+
+/**
+ * @generated from message hodei.v1.PlanJobRequest
+ */
+export type PlanJobRequest = Message<"hodei.v1.PlanJobRequest"> & {
+  /**
+   * @generated from field: hodei.v1.JobSpec spec = 1;
+   */
+  spec?: JobSpec | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.PlanJobRequest.
+ * Use `create(PlanJobRequestSchema)` to create a new message.
+ */
+export const PlanJobRequestSchema: GenMessage<PlanJobRequest> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job_service, 17);
+
+/**
+ * As `ExplainJobResponse`.
+ *
+ * @generated from message hodei.v1.PlanJobResponse
+ */
+export type PlanJobResponse = Message<"hodei.v1.PlanJobResponse"> & {
+  /**
+   * @generated from field: string summary = 1;
+   */
+  summary: string;
+
+  /**
+   * @generated from field: repeated hodei.v1.WaitReason reasons = 2;
+   */
+  reasons: WaitReason[];
+
+  /**
+   * @generated from field: repeated hodei.v1.WorkerScore scores = 3;
+   */
+  scores: WorkerScore[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expected_start = 4;
+   */
+  expectedStart?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.PlanJobResponse.
+ * Use `create(PlanJobResponseSchema)` to create a new message.
+ */
+export const PlanJobResponseSchema: GenMessage<PlanJobResponse> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job_service, 18);
 
 /**
  * @generated from message hodei.v1.WaitReason
@@ -431,7 +490,7 @@ export type WaitReason = Message<"hodei.v1.WaitReason"> & {
  * Use `create(WaitReasonSchema)` to create a new message.
  */
 export const WaitReasonSchema: GenMessage<WaitReason> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job_service, 17);
+  messageDesc(file_hodei_v1_job_service, 19);
 
 /**
  * @generated from message hodei.v1.WorkerScore
@@ -448,6 +507,13 @@ export type WorkerScore = Message<"hodei.v1.WorkerScore"> & {
    * @generated from field: double score = 2;
    */
   score: number;
+
+  /**
+   * What it is the sum of.
+   *
+   * @generated from field: repeated hodei.v1.ScorePart parts = 3;
+   */
+  parts: ScorePart[];
 };
 
 /**
@@ -455,7 +521,40 @@ export type WorkerScore = Message<"hodei.v1.WorkerScore"> & {
  * Use `create(WorkerScoreSchema)` to create a new message.
  */
 export const WorkerScoreSchema: GenMessage<WorkerScore> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job_service, 18);
+  messageDesc(file_hodei_v1_job_service, 20);
+
+/**
+ * @generated from message hodei.v1.ScorePart
+ */
+export type ScorePart = Message<"hodei.v1.ScorePart"> & {
+  /**
+   * Such as `preferences` or `least_loaded`.
+   *
+   * @generated from field: string scorer = 1;
+   */
+  scorer: string;
+
+  /**
+   * Of the scorer in the placement policy.
+   *
+   * @generated from field: double weight = 2;
+   */
+  weight: number;
+
+  /**
+   * What the scorer says, times its weight.
+   *
+   * @generated from field: double points = 3;
+   */
+  points: number;
+};
+
+/**
+ * Describes the message hodei.v1.ScorePart.
+ * Use `create(ScorePartSchema)` to create a new message.
+ */
+export const ScorePartSchema: GenMessage<ScorePart> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job_service, 21);
 
 /**
  * Submit, look at and steer jobs.
@@ -540,6 +639,16 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof ExplainJobRequestSchema;
     output: typeof ExplainJobResponseSchema;
+  },
+  /**
+   * What `ExplainJob` would say of a job with this spec, were it created now. Stores nothing.
+   *
+   * @generated from rpc hodei.v1.JobService.PlanJob
+   */
+  planJob: {
+    methodKind: "unary";
+    input: typeof PlanJobRequestSchema;
+    output: typeof PlanJobResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_hodei_v1_job_service, 0);

@@ -1,0 +1,155 @@
+import {
+  type Host,
+  type Job,
+  KIND_FILTERS,
+  type Need,
+  needOf,
+  type Placement,
+  passes,
+  planPlacements,
+  queueDeadline,
+  roomAt,
+  runTimeLeftMs,
+  SIZE_FILTERS,
+  STATE_FILTERS,
+  type Unplaceable,
+  type WaitReason,
+} from "@hodei/domain";
+import type { Deps } from "./deps.ts";
+import { readHosts } from "./hosts.ts";
+import { planTerms } from "./plan-terms.ts";
+import { type PoolReason, poolReasons } from "./pool-reasons.ts";
+import { scoresOn, type WorkerScore } from "./score-workers.ts";
+
+/** Why a job waits: a scheduler's reason, or one that lies outside of the workers. */
+export interface ExplainReason {
+  readonly code:
+    | WaitReason["code"]
+    | PoolReason["code"]
+    | "not_before"
+    | "retry_delay"
+    | "deadline"
+    | "kept"
+    | "next_turn";
+  readonly message: string;
+  /** Workers that it is about. */
+  readonly workerCount: number;
+}
+
+/** What becomes of a job that waits. */
+export interface Verdict {
+  /** Never empty. */
+  readonly reasons: readonly ExplainReason[];
+  /** Of the workers that could take it now, best first. */
+  readonly scores: readonly WorkerScore[];
+  /** When it starts; `null`: that cannot be said. */
+  readonly expectedStartAt: Date | null;
+}
+
+export type JudgeDeps = Pick<Deps, "database" | "clock" | "sessions" | "pools" | "settings">;
+
+/**
+ * What the scheduler's next turn would do with a pending job, stored or not, and why: the same plan over the same hosts,
+ * with the job among those that are due.
+ */
+export async function judgeWait(deps: JudgeDeps, job: Job): Promise<Verdict> {
+  const { readers } = deps.database;
+  const now = deps.clock.now();
+  const until = queueDeadline(job);
+  if (until !== null && until <= now) return { ...NOTHING, reasons: [lateReason(until)] };
+  if (job.runAt > now) {
+    return { ...NOTHING, reasons: [delayReason(job)], expectedStartAt: job.runAt };
+  }
+  const due = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
+  const others = due.filter(({ jobId }) => jobId !== job.id);
+  const hosts = await readHosts({ readers, sessions: deps.sessions });
+  const terms = { ...planTerms(deps.settings, now), explainedId: job.id };
+  const plan = planPlacements([...others, toCandidate(job)], hosts, terms);
+  const scores = scoresOn(hosts, needOf(job), deps.settings.placementPolicy);
+  const placed = plan.placements.find(({ jobId }) => jobId === job.id);
+  if (placed !== undefined) {
+    return { reasons: [nextTurnReason(placed)], scores, expectedStartAt: now };
+  }
+  const place = plan.unplaceable.findIndex(({ jobId }) => jobId === job.id);
+  const ahead = new Set(plan.unplaceable.slice(0, place).map(({ jobId }) => jobId));
+  const rivals = others.filter(({ jobId }) => ahead.has(jobId));
+  const unplaceable = plan.unplaceable[place];
+  const kept = unplaceable?.keptWorkerId ?? null;
+  return {
+    reasons: [
+      ...keptReasons(kept),
+      ...(unplaceable?.reasons ?? []),
+      ...(await poolReasons(deps, await readers.workers.listLive())),
+    ],
+    scores,
+    expectedStartAt: await latestStart(deps, job, { hosts, rivals: kept === null ? rivals : [] }),
+  };
+}
+
+/** Waiting jobs ahead of one, of which is asked whether they want the same workers; with more nothing is predicted. */
+const MAX_RIVAL_COUNT = 100;
+
+const NOTHING: Verdict = { reasons: [], scores: [], expectedStartAt: null };
+
+function toCandidate(job: Job) {
+  const { id: jobId, version, urgentSince, policy } = job;
+  return { ...needOf(job), jobId, version, priority: policy.priority, urgentSince };
+}
+
+function lateReason(until: Date): ExplainReason {
+  const message = `it was to start before ${until.toISOString()}, and ends unstarted`;
+  return { code: "deadline", message, workerCount: 0 };
+}
+
+function delayReason({ runAt, startedAttempts }: Job): ExplainReason {
+  const until = runAt.toISOString();
+  return startedAttempts === 0
+    ? { code: "not_before", message: `its spec says not before ${until}`, workerCount: 0 }
+    : { code: "retry_delay", message: `the next attempt is due at ${until}`, workerCount: 0 };
+}
+
+function nextTurnReason({ workerId }: Placement): ExplainReason {
+  const message = `worker ${workerId} has room, and is given to it in the scheduler's next turn`;
+  return { code: "next_turn", message, workerCount: 1 };
+}
+
+function keptReasons(workerId: Unplaceable["keptWorkerId"]): ExplainReason[] {
+  if (workerId === null) return [];
+  const message = `it has waited long, so worker ${workerId} is kept for it until there is room`;
+  return [{ code: "kept", message, workerCount: 1 }];
+}
+
+/**
+ * When the first of the workers that are large enough has room, if attempts use all of their time. `null`: nobody knows,
+ * as some may run for ever, or one of the `rivals`, which are more urgent, may take the room.
+ */
+async function latestStart(
+  { database, clock }: JudgeDeps,
+  job: Job,
+  { hosts, rivals }: { readonly hosts: readonly Host[]; readonly rivals: readonly Need[] },
+): Promise<Date | null> {
+  const now = clock.now();
+  const need = needOf(job);
+  const filters = [...KIND_FILTERS, ...SIZE_FILTERS, ...STATE_FILTERS];
+  const possible = hosts.filter((host) => passes(filters, host, need));
+  if (rivals.length > MAX_RIVAL_COUNT) return null;
+  const mayTake = (rival: Need) => possible.some((host) => passes(filters, host, rival));
+  if (rivals.some(mayTake)) return null;
+  const held = await database.readers.jobs.listOfWorkers(possible.map(({ workerId }) => workerId));
+  const times = possible.flatMap((host) => {
+    const occupants = held
+      .filter(({ lease }) => lease?.workerId === host.workerId)
+      .map((other) => ({ requirements: other.policy.requirements, endsBy: endsBy(other, now) }));
+    const at = roomAt(host, need.requirements, occupants, now);
+    return at === null ? [] : [at.getTime()];
+  });
+  return times.length === 0 ? null : new Date(times.reduce((a, b) => Math.min(a, b)));
+}
+
+/** With the grace that its processes have after the time-out. */
+function endsBy({ state, startedAt, policy, deadline }: Job, now: Date): Date | null {
+  const from = state === "running" && startedAt !== null ? startedAt : now;
+  const leftMs = runTimeLeftMs({ timeouts: policy.timeouts, deadline }, from);
+  if (leftMs === null) return null;
+  return new Date(from.getTime() + leftMs + policy.timeouts.graceMs);
+}
