@@ -85,6 +85,8 @@ export interface JobReader {
   listOfWorkers(workerIds: readonly WorkerId[]): Promise<readonly Job[]>;
   /** Assigned jobs whose lease ran out unacknowledged, oldest first. */
   listUnacknowledged(now: Date, limit: number): Promise<readonly Job[]>;
+  /** Running jobs that were asked to end, and whose grace after that was over at `before`; the earliest first. */
+  listCancelOverdue(before: Date, limit: number): Promise<readonly Job[]>;
   /** Pending jobs, never started, whose queue time-out has passed. */
   listQueueTimedOut(now: Date, limit: number): Promise<readonly Job[]>;
   /** Jobs that have not ended. */

@@ -5,6 +5,15 @@
 --
 -- Instants come from the servers' clocks in whole milliseconds, never from now(), so that time can be simulated.
 
+-- The number of the oldest step that a server must know in order to work with these tables. A step that only adds leaves
+-- it alone; one that takes away what older servers need raises it to the step since which nobody needs that any more.
+create table schema_floor (
+  tenant_id text primary key default 'default',
+  step integer not null
+);
+
+insert into schema_floor (step) values (1);
+
 -- The hot row: all that changes in the life of a job, and nothing else.
 --
 -- A change of state touches a column that indexes' conditions name, so it writes a new version into each index it
@@ -171,9 +180,14 @@ create table leadership (
 -- The outbox. A row shows to readers once no transaction that began writing earlier is still running, in the order
 -- (tx_id, id): an id alone skips rows of transactions that commit late. Transaction ids belong to one cluster, so cursors
 -- do not survive a dump and restore.
+--
+-- In partitions, one for each day of UTC, that the server makes and drops (PostgresPartitions). A sequence and not an
+-- identity column, which partitions cannot have before PostgreSQL 17.
+create sequence event_id;
+
 create table event (
   tx_id xid8 not null default pg_current_xact_id(),
-  id bigint not null generated always as identity,
+  id bigint not null default nextval('event_id'),
   tenant_id text not null,
   subject_type text not null constraint event_subject_type_check check (subject_type in (
     'job', 'worker', 'secret')),
@@ -184,8 +198,8 @@ create table event (
   correlation_id text not null,
   caused_by text not null,
   data jsonb not null,
-  primary key (tx_id, id)
-) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+  primary key (tx_id, id, at)
+) partition by range (at);
 
 create index event_subject on event (subject_id, tx_id, id);
 

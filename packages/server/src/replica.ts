@@ -22,6 +22,7 @@ import {
 import type { ServerConfig } from "./config.ts";
 import { readPublicCertificate } from "./files.ts";
 import {
+  eventPartitions,
   logPartitions,
   type PostgresAddress,
   PostgresDatabase,
@@ -135,7 +136,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     tenantBytesPerDay: config.tenantLogBytesPerDay,
     onTenantLimit: (tenantId) => log.warn("tenant_log_limit_reached", { tenantId }),
   });
-  const logDays = logPartitions(address);
+  const [logDays, eventDays] = [logPartitions(address), eventPartitions(address)];
   const keyFile = config.secretKeyFile ?? join(config.dataDir, "secret-key");
   const secrets = new PostgresSecretStore({
     address,
@@ -148,8 +149,19 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     onHeld: () => signals.notifyAll(),
     onTrouble,
   });
-  const parts: readonly Component[] = [database, secrets, logs, logDays, notifier, leadership];
-  const keptRecords = [{ partitions: logDays, retentionMs: config.logRetentionMs }];
+  const parts: readonly Component[] = [
+    database,
+    secrets,
+    logs,
+    logDays,
+    eventDays,
+    notifier,
+    leadership,
+  ];
+  const keptRecords = [
+    { partitions: logDays, retentionMs: config.logRetentionMs },
+    { partitions: eventDays, retentionMs: config.eventRetentionMs },
+  ];
   return { signals, database, secrets, logs, leadership, keptRecords, parts };
 }
 

@@ -5,7 +5,13 @@ import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
 import { FencedDatabase, type Leadership } from "./fenced-database.ts";
 import { keepRecords } from "./keep-records.ts";
 import { Provisioner } from "./provision-workers.ts";
-import { endSilentSessions, reapQueueTimeouts, reapUnacknowledged, reapWorkers } from "./reap.ts";
+import {
+  endSilentSessions,
+  reapQueueTimeouts,
+  reapStuckCancels,
+  reapUnacknowledged,
+  reapWorkers,
+} from "./reap.ts";
 import { reconcileSessions } from "./reconcile-sessions.ts";
 import { Reconciler } from "./reconciler.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
@@ -61,6 +67,7 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     loop("reconcile-sessions", [], always, () => reconcileSessions(deps)),
     led("reap-workers", ["workers"], (own) => () => reapWorkers(own)),
     led("reap-unacknowledged", [], (own) => () => reapUnacknowledged(own)),
+    led("reap-stuck-cancels", [], (own) => () => reapStuckCancels(own)),
     led("reap-queue-timeouts", [], (own) => () => reapQueueTimeouts(own)),
     new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
     ...deps.subscriptions.map((subscription) => deliveryLoop(deps, subscription)),

@@ -11,6 +11,7 @@ import {
   connectedWorker,
   find,
   finish,
+  logBatch,
   registeredWorker,
   running,
   settled,
@@ -18,12 +19,24 @@ import {
   type TestDeps,
   testDeps,
 } from "./fixtures.test.ts";
-import { endSilentSessions, reapQueueTimeouts, reapUnacknowledged, reapWorkers } from "./reap.ts";
+import {
+  endSilentSessions,
+  reapQueueTimeouts,
+  reapStuckCancels,
+  reapUnacknowledged,
+  reapWorkers,
+} from "./reap.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 
 const RETRY_TWICE = { maxAttempts: 3, baseDelayMs: 0, maxDelayMs: 0, reasons: [] };
-const { acknowledgeTimeoutMs, reconnectGraceMs, orphanGraceMs, lostRetentionMs, workerSilenceMs } =
-  DEFAULT_SETTINGS;
+const {
+  acknowledgeTimeoutMs,
+  cancelTimeoutMs,
+  reconnectGraceMs,
+  orphanGraceMs,
+  lostRetentionMs,
+  workerSilenceMs,
+} = DEFAULT_SETTINGS;
 
 const renew = (deps: TestDeps) =>
   deps.database.transact(({ replicas }) => replicas.renew(deps.replicaId, deps.clock.now()));
@@ -63,6 +76,50 @@ test("an unacknowledged assignment whose cancel was asked for is cancelled", asy
   await deps.clock.advance(acknowledgeTimeoutMs);
   await reapUnacknowledged(deps);
   assert.equal((await find(deps, job)).state, "cancelled");
+});
+
+test("a cancel that its worker does not confirm ends the job as unkillable, and what comes late is refused", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer, {
+    timeouts: { queueMs: null, runMs: null, graceMs: 2_000 },
+    retryPolicy: RETRY_TWICE,
+  });
+  await peer.session.receive({ type: "log_batch", batch: logBatch(ref, 0, "hello") });
+  await cancelJob(deps, ALICE, job.id);
+  await deps.clock.advance(cancelTimeoutMs + 1_999);
+  await reapStuckCancels(deps);
+  assert.equal((await find(deps, job)).state, "running");
+  await deps.clock.advance(1);
+  await reapStuckCancels(deps);
+  const ended = await find(deps, job);
+  assert.deepEqual(
+    [ended.state, ended.outcome?.reason, ended.lease],
+    ["failed", "unkillable", null],
+  );
+  const attempt = await deps.database.readers.attempts.find(job.id, 1);
+  assert.deepEqual([attempt?.state, attempt?.logBytes], ["lost", 5]);
+  await peer.session.receive(finish(ref, COMPLETED));
+  await settled();
+  assert.deepEqual(await find(deps, job), ended);
+  assert.deepEqual(deps.warnings, ["cancel_not_confirmed", "stale_result_refused"]);
+});
+
+test("a worker that has just come back gets time to tell of the end before a cancel is given up", async () => {
+  const deps = testDeps();
+  const { workerId, peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  await cancelJob(deps, ALICE, job.id);
+  await deps.clock.advance(3_600_000);
+  await peer.session.close("cut");
+  await reapStuckCancels(deps);
+  await connect(deps, workerId, [ref]);
+  await deps.clock.advance(orphanGraceMs - 1);
+  await reapStuckCancels(deps);
+  assert.equal((await find(deps, job)).state, "running");
+  await deps.clock.advance(1);
+  await reapStuckCancels(deps);
+  assert.equal((await find(deps, job)).state, "failed");
 });
 
 test("a job that waits longer than its queue time-out times out", async () => {

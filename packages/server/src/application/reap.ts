@@ -1,13 +1,17 @@
 import {
+  applyAttemptEvent,
   applyJobEvent,
   applyWorkerEvent,
+  type Job,
   type JobEvent,
+  outcomeOf,
   queueOutcome,
   type ReplicaId,
+  type Stores,
   type Worker,
   type WorkerEvent,
 } from "@hodei/domain";
-import { returnAttempt, withAttempt } from "./attempts.ts";
+import { endAttempt, returnAttempt, withAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { JOINED_PROVIDER } from "./joined.ts";
 import { removeWorker } from "./remove-worker.ts";
@@ -33,6 +37,48 @@ export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
       await stores.jobs.updateAll([returnAttempt(held, { at: now, message })]);
     });
   }
+}
+
+/**
+ * One turn: attempts that were cancelled, and whose worker is there but has not told of their end in time, end as
+ * `unkillable`. What the worker says of them later is refused.
+ */
+export async function reapStuckCancels(deps: ReapDeps): Promise<undefined> {
+  const now = deps.clock.now();
+  const before = new Date(now.getTime() - deps.settings.cancelTimeoutMs);
+  const jobs = await deps.database.readers.jobs.listCancelOverdue(before, REAP_LIMIT_COUNT);
+  for (const { id, version } of jobs) {
+    await deps.database.transact(async (stores) => {
+      const job = await stores.jobs.lock(id);
+      if (job.version !== version || !(await couldReport(deps, stores, job, now))) return;
+      const held = await withAttempt(stores, job);
+      const message = `its cancel was asked for by ${job.cancelRequest?.by}, and its worker has not confirmed its end`;
+      const logBytes = await deps.logs.durableOffset(id, job.attempt);
+      const outcome = outcomeOf("unkillable", message);
+      const report = { outcome, logBytes, processesLeft: 0, usage: null };
+      const change = endAttempt(held, report, { at: now, random: deps.random });
+      // Lost, as this is not what its worker reported: its own result is not to be taken for a repeat.
+      const attempt = applyAttemptEvent(held.attempt, { type: "lost", at: now, ...report });
+      await stores.jobs.updateAll([{ ...change, attempt }]);
+      deps.log.warn("cancel_not_confirmed", { jobId: id, attempt: job.attempt });
+    });
+  }
+}
+
+/**
+ * Whether the job's worker has had a session for long enough to tell of an end. Without one it is lost soon; a new one
+ * means that it could not tell, because a server or the database was away, and is about to.
+ */
+async function couldReport(
+  { settings }: ReapDeps,
+  { workers }: Stores,
+  { lease }: Job,
+  now: Date,
+): Promise<boolean> {
+  const worker = lease === null ? undefined : await workers.find(lease.workerId);
+  if (worker === undefined || worker.connectBy !== null || worker.connectedAt === null)
+    return false;
+  return now.getTime() - worker.connectedAt.getTime() >= settings.orphanGraceMs;
 }
 
 /** One turn: jobs that waited longer than their queue time-out, or to their deadline, end. */

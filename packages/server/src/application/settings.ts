@@ -18,6 +18,11 @@ export interface Settings {
   readonly joinedRetentionMs: number;
   /** How long a worker may take to acknowledge an assignment. */
   readonly acknowledgeTimeoutMs: number;
+  /**
+   * How long, beyond the job's grace, a worker may take to report the end of an attempt that was cancelled. Long enough
+   * for a full spool of log, which goes before the result.
+   */
+  readonly cancelTimeoutMs: number;
   /** A replica that has not renewed its row for this long counts as dead. */
   readonly replicaTtlMs: number;
   /** Longest pause of a loop: what a lost wake-up costs at most. */
@@ -39,6 +44,7 @@ export const DEFAULT_SETTINGS: Settings = {
   lostRetentionMs: 60_000,
   joinedRetentionMs: 86_400_000,
   acknowledgeTimeoutMs: 10_000,
+  cancelTimeoutMs: 300_000,
   replicaTtlMs: 10_000,
   pollIntervalMs: 1_000,
   scheduleLimitCount: 10_000,

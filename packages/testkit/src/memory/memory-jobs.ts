@@ -103,6 +103,14 @@ export class MemoryJobReader implements JobReader {
     );
   }
 
+  async listCancelOverdue(before: Date, limit: number): Promise<readonly Job[]> {
+    const graceEnd = ({ state, cancelRequest, policy }: Job) =>
+      state === "running" && cancelRequest !== null
+        ? new Date(cancelRequest.at.getTime() + policy.timeouts.graceMs)
+        : null;
+    return this.#earliest(graceEnd, before, limit);
+  }
+
   async listQueueTimedOut(now: Date, limit: number): Promise<readonly Job[]> {
     return this.#earliest(
       (job) => (job.state === "pending" ? queueDeadline(job) : null),

@@ -1,4 +1,5 @@
 export type { PostgresAddress } from "./connection.ts";
+export { eventPartitions } from "./event-partitions.ts";
 export { type LeadershipOptions, PostgresLeadership } from "./leadership.ts";
 export { logPartitions } from "./log-partitions.ts";
 export { type LogStoreOptions, PostgresLogStore } from "./log-store.ts";

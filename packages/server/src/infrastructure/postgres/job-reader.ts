@@ -76,6 +76,19 @@ const LIST_UNACKNOWLEDGED: Statement = {
     order by j.acknowledge_by, j.id limit $2`,
 };
 
+/** No index of its own: those that run are few, and what a cancel writes stays out of the indexes. */
+const CANCEL_GRACE_END = `j.cancel_requested_at
+  + (s.policy -> 'timeouts' ->> 'graceMs')::float8 * interval '1 millisecond'`;
+
+const LIST_CANCEL_OVERDUE: Statement = {
+  name: "job_list_cancel_overdue",
+  text: `
+    ${SELECT_JOB}
+    where j.state in ('assigned', 'running') and j.state = 'running' and j.cancel_requested_at is not null
+      and ${CANCEL_GRACE_END} <= $1
+    order by ${CANCEL_GRACE_END}, j.id limit $2`,
+};
+
 const LIST_QUEUE_TIMED_OUT: Statement = {
   name: "job_list_queue_timed_out",
   text: `
@@ -162,6 +175,12 @@ export class PostgresJobReader implements JobReader {
 
   async listUnacknowledged(now: Date, limit: number): Promise<readonly Job[]> {
     return (await this.#sql.run<StoredJobRow>(LIST_UNACKNOWLEDGED, [now, limit])).map(fromJobRow);
+  }
+
+  async listCancelOverdue(before: Date, limit: number): Promise<readonly Job[]> {
+    return (await this.#sql.run<StoredJobRow>(LIST_CANCEL_OVERDUE, [before, limit])).map(
+      fromJobRow,
+    );
   }
 
   async listQueueTimedOut(now: Date, limit: number): Promise<readonly Job[]> {

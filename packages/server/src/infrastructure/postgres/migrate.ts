@@ -1,5 +1,8 @@
+import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { PlatformError } from "@hodei/domain";
 import { runner } from "node-pg-migrate";
+import pg from "pg";
 import { clientConfig, type PostgresAddress } from "./connection.ts";
 import { toPlatformError } from "./postgres-error.ts";
 
@@ -10,7 +13,7 @@ const ignore = () => undefined;
 /**
  * Brings the tables up to date, all steps in one transaction, and returns the names of the steps that were missing. Safe
  * when several servers start at once: the others wait for the first.
- * @throws PlatformError
+ * @throws PlatformError `failed_precondition`, reason `schema_too_new`, if a newer server has changed them beyond us
  */
 export async function migrate(address: PostgresAddress): Promise<readonly string[]> {
   try {
@@ -24,8 +27,33 @@ export async function migrate(address: PostgresAddress): Promise<readonly string
       // What it has to tell it also throws or returns.
       logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     });
+    await checkFloor(address);
     return steps.map(({ name }) => name);
   } catch (error) {
     throw toPlatformError(error);
+  }
+}
+
+/**
+ * Tables that a newer server has added to are fine; those that it has taken something from that we need are not.
+ * @throws PlatformError `failed_precondition`
+ */
+async function checkFloor(address: PostgresAddress): Promise<void> {
+  const files = await readdir(MIGRATIONS_FOLDER);
+  const known = Math.max(...files.map((name) => Number.parseInt(name, 10)));
+  const client = new pg.Client(clientConfig(address));
+  client.on("error", () => undefined); // the query rejects with it
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ step: number }>("select step from schema_floor");
+    const step = rows[0]?.step ?? 0;
+    if (step <= known) return;
+    throw new PlatformError(
+      "failed_precondition",
+      "schema_too_new",
+      `the database needs a server that knows step ${step} of its tables, and this one knows ${known}; install the version that it was last used with`,
+    );
+  } finally {
+    await client.end();
   }
 }

@@ -107,6 +107,18 @@ test("migrating is done once, however many start at once", async () => {
   }
 });
 
+test("tables that a newer server added to are accepted, those beyond us are refused", async () => {
+  await client.query("insert into migration (name, run_on) values ('0002_newer', now())");
+  await client.query("alter table worker add column newer text");
+  assert.deepEqual(await migrate(database.url), []);
+  await client.query("update schema_floor set step = 2");
+  const refused = { code: "failed_precondition", reason: "schema_too_new" };
+  await assert.rejects(migrate(database.url), refused);
+  await client.query("update schema_floor set step = 1");
+  await client.query("delete from migration where name = '0002_newer'");
+  await client.query("alter table worker drop column newer");
+});
+
 test("a server that cannot be reached is told as such", async () => {
   const nowhere = { host: "/nowhere", port: 1, database: "d", user: "u" };
   await assert.rejects(migrate(nowhere), { code: "unavailable", reason: "database_unreachable" });

@@ -7,7 +7,9 @@ import {
   createRouterTransport,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type ErrorCode, PlatformError, RETRYABLE_CODES } from "@hodei/domain";
+import { RetryInfoSchema } from "@hodei/proto/google/rpc/error_details";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { SequenceIds } from "@hodei/testkit";
 import { recordLog } from "./listener-fixtures.test.ts";
@@ -50,6 +52,17 @@ async function errorOf(call: () => Promise<unknown>): Promise<ConnectError> {
 }
 
 suite("translate errors", () => {
+  test("what may be tried again unchanged says when, and nothing else does", async () => {
+    for (const code of Object.keys(RETRYABLE_CODES) as ErrorCode[]) {
+      const { calls } = serveFailure(new PlatformError(code, "a_reason", "what to do"));
+      for (const [, call] of calls) {
+        const [info] = (await errorOf(call)).findDetails(RetryInfoSchema);
+        assert.equal(info !== undefined, RETRYABLE_CODES[code], code);
+        if (info !== undefined) assert.ok(durationMs(info.retryDelay ?? assert.fail()) >= 100);
+      }
+    }
+  });
+
   test("every code of the domain has a status of its own", async () => {
     const statuses = new Set<Code>();
     for (const code of Object.keys(RETRYABLE_CODES) as ErrorCode[]) {

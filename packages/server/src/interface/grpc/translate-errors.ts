@@ -5,7 +5,9 @@ import {
   type StreamRequest,
   type UnaryRequest,
 } from "@connectrpc/connect";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type ErrorCode, isPlatformError, type PlatformError } from "@hodei/domain";
+import { RetryInfoSchema } from "@hodei/proto/google/rpc/error_details";
 import type { Deps } from "../../application/index.ts";
 
 /** Response header or trailer with the stable reason of a failure. */
@@ -30,11 +32,31 @@ const CODES: Readonly<Record<ErrorCode, Code>> = {
   internal:            Code.Internal,
 };
 
-/** The expected failure as a status, with its `reason` in `REASON_HEADER`. The cause stays here. */
+/**
+ * When to try again what may succeed unchanged, in milliseconds: soon after others were in the way, later where
+ * something has to come back or to be worked off first.
+ */
+const RETRY_DELAY_MS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  conflict: 100,
+  unavailable: 1_000,
+  deadline_exceeded: 1_000,
+  resource_exhausted: 2_000,
+};
+
+/**
+ * The expected failure as a status, with its `reason` in `REASON_HEADER`, and `google.rpc.RetryInfo` if the same call may
+ * succeed later. The cause stays here.
+ */
 export function toConnectError({ code, reason, message }: PlatformError): ConnectError {
   const cut =
     message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)}…` : message;
-  return new ConnectError(cut, CODES[code], { [REASON_HEADER]: reason });
+  return new ConnectError(cut, CODES[code], { [REASON_HEADER]: reason }, retryInfo(code));
+}
+
+function retryInfo(code: ErrorCode) {
+  const delayMs = RETRY_DELAY_MS[code];
+  if (delayMs === undefined) return [];
+  return [{ desc: RetryInfoSchema, value: { retryDelay: durationFromMs(delayMs) } }];
 }
 
 /**
