@@ -6,6 +6,7 @@ import { defined } from "../values/defined.ts";
 import { parseDuration } from "../values/duration.ts";
 import { wholeNumber } from "../values/scalars.ts";
 import { parseSize } from "../values/size.ts";
+import { workerCommand } from "../worker-command.ts";
 
 interface Flags {
   readonly dataDir?: string;
@@ -107,6 +108,6 @@ async function runInThisProcess(
       caDir: inFolder(flags.caDir),
       secretKeyFile: inFolder(flags.secretKeyFile),
     }),
-    workerCommand: [...context.program, "worker"],
+    workerCommand: workerCommand(context),
   });
 }

@@ -2,6 +2,7 @@ import type { CommandContext } from "../context.ts";
 import { CommandError } from "../errors.ts";
 import { notice } from "../output/notice.ts";
 import { readVersion } from "../version.ts";
+import { workerCommand } from "../worker-command.ts";
 import { prepareDataFolder } from "./data-folder.ts";
 import { STACK_LOCK } from "./ensure-local-stack.ts";
 import { identifyProcess } from "./process-identity.ts";
@@ -55,7 +56,7 @@ export async function serveLocalStack(
         idleExitMs,
         logLevel,
       },
-      workerCommand: [...context.program, "worker"],
+      workerCommand: workerCommand(context),
       async onReady({ publicUrl, apiTokenFile }) {
         const version = readVersion();
         const stack = { process: self, endpoint: publicUrl, tokenFile: apiTokenFile, version };
