@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   Code,
   ConnectError,
@@ -7,7 +8,6 @@ import {
   createRouterTransport,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type ErrorCode, PlatformError, RETRYABLE_CODES } from "@hodei/domain";
 import { RetryInfoSchema } from "@hodei/proto/google/rpc/error_details";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";

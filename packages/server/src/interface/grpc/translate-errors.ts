@@ -1,3 +1,4 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
   Code,
   ConnectError,
@@ -5,7 +6,6 @@ import {
   type StreamRequest,
   type UnaryRequest,
 } from "@connectrpc/connect";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type ErrorCode, isPlatformError, type PlatformError } from "@hodei/domain";
 import { RetryInfoSchema } from "@hodei/proto/google/rpc/error_details";
 import type { Deps } from "../../application/index.ts";

@@ -11,6 +11,7 @@ export function testJobQueries(open: Open): void {
   testDueJobs(open);
   testHeldJobs(open);
   testOverdueJobs(open);
+  testOverdueCancels(open);
 }
 
 function testDueJobs(open: Open): void {
@@ -110,26 +111,6 @@ function testOverdueJobs(open: Open): void {
     assert.deepEqual(await jobs.listUnacknowledged(after(99), 10), []);
   });
 
-  test("overdue cancels are of running jobs whose own grace is over", async (context) => {
-    const scene = await open(context);
-    const { jobs } = scene.database.readers;
-    const cancelled = async (graceMs: number, atMs: number) => {
-      const spec = { timeouts: { ...NO_TIMEOUTS, graceMs } };
-      const event = { type: "cancel_requested", at: after(atMs), by: "alice" } as const;
-      return scene.change(await scene.runningJob({}, { spec }), event);
-    };
-    const second = await cancelled(1_000, 10);
-    const first = await cancelled(100, 20);
-    await cancelled(5_000, 5);
-    await scene.runningJob();
-    await scene.succeededJob();
-    const event = { type: "cancel_requested", at: after(1), by: "alice" } as const;
-    await scene.change(await scene.assignedJob(), event);
-    assert.deepEqual(await jobs.listCancelOverdue(after(1_010), 10), [first, second]);
-    assert.deepEqual(await jobs.listCancelOverdue(after(1_009), 10), [first]);
-    assert.deepEqual(await jobs.listCancelOverdue(after(1_010), 1), [first]);
-  });
-
   test("the queue time-out ends with the first start", async (context) => {
     const scene = await open(context);
     const { jobs } = scene.database.readers;
@@ -179,5 +160,27 @@ function testOverdueJobs(open: Open): void {
     await scene.runningJob();
     await scene.succeededJob();
     assert.equal(await scene.database.readers.jobs.countUnfinished(), 3);
+  });
+}
+
+function testOverdueCancels(open: Open): void {
+  test("overdue cancels are of running jobs whose own grace is over", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const cancelled = async (graceMs: number, atMs: number) => {
+      const spec = { timeouts: { ...NO_TIMEOUTS, graceMs } };
+      const event = { type: "cancel_requested", at: after(atMs), by: "alice" } as const;
+      return scene.change(await scene.runningJob({}, { spec }), event);
+    };
+    const second = await cancelled(1_000, 10);
+    const first = await cancelled(100, 20);
+    await cancelled(5_000, 5);
+    await scene.runningJob();
+    await scene.succeededJob();
+    const event = { type: "cancel_requested", at: after(1), by: "alice" } as const;
+    await scene.change(await scene.assignedJob(), event);
+    assert.deepEqual(await jobs.listCancelOverdue(after(1_010), 10), [first, second]);
+    assert.deepEqual(await jobs.listCancelOverdue(after(1_009), 10), [first]);
+    assert.deepEqual(await jobs.listCancelOverdue(after(1_010), 1), [first]);
   });
 }
