@@ -70,7 +70,7 @@ for (const runAs of process.getuid?.() === 0 ? [undefined, "nobody"] : [undefine
         specOf(["printf", "[%s]", "a b", ""], { ...inSandbox, env: { IFS: "x" } }),
       );
       assert.equal(stdout.toString(), "[a b][]");
-      const missing = await fixture.run(specOf(["no-such-program"], inSandbox));
+      const missing = await fixture.run(specOf(["/no/such/program"], inSandbox));
       assert.equal(missing.outcome.reason, "command_not_found");
     });
 
