@@ -49,7 +49,7 @@ export function runChaos({
       const memory = new MemoryWatch(watchedOf(scene));
       try {
         const outcome = await runScene(deps, plan, jobs);
-        const run = await finishRun(deps, { plan, outcome, memory, hasControlGroups });
+        const run = await finishRun(deps, { plan, outcome, memory });
         const violations = checkRun(run);
         say(`done\n\n${renderFigures(run, outcome, scan)}\n`);
         say(violations.length === 0 ? "every promise was kept" : renderViolations(violations));

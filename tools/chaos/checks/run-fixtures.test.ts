@@ -40,7 +40,6 @@ export const jobRecord = (changes: Partial<JobRecord> = {}): JobRecord => ({
   startedAttempts: 1,
   reason: "completed",
   exitCode: 0,
-  message: "",
   ...changes,
 });
 
@@ -89,7 +88,6 @@ export function goodRun(changes: Partial<FinishedRun> = {}): FinishedRun {
   const totals = { stdout: 5_000, stderr: 300 };
   return {
     plan: { seed: 1, durationMs: 1_000, jobs: [planOf()], faults: [], secrets: [] },
-    hasControlGroups: true,
     submissions: [{ key: "chaos-1-0", jobId: JOB }],
     jobs: [jobRecord()],
     attempts: [attemptRecord()],

@@ -33,7 +33,6 @@ export interface JobRecord {
   readonly startedAttempts: number;
   readonly reason: string | null;
   readonly exitCode: number | null;
-  readonly message: string | null;
 }
 
 export interface AttemptRecord {
@@ -73,8 +72,6 @@ export interface MemoryPeak {
 /** Everything that the checks look at. Of what was found, the checks say whether it may be. */
 export interface FinishedRun {
   readonly plan: Plan;
-  /** Attempts have control groups of their own. */
-  readonly hasControlGroups: boolean;
   readonly submissions: readonly Submission[];
   readonly jobs: readonly JobRecord[];
   readonly attempts: readonly AttemptRecord[];

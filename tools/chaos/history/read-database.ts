@@ -15,7 +15,7 @@ const ROWS_AT_ONCE = 500;
 const ZSTD = 1;
 
 const JOBS = `select job.id, name, state, version, attempt, started_attempts as "startedAttempts",
-  outcome_reason as reason, outcome_exit_code as "exitCode", outcome_message as message
+  outcome_reason as reason, outcome_exit_code as "exitCode"
   from job join job_spec on job_id = id order by job.created_at, job.id`;
 const ATTEMPTS = `select job_id as "jobId", number, worker_id as "workerId", state, assigned_at as "assignedAt",
   started_at as "startedAt", finished_at as "finishedAt", outcome_reason as reason, outcome_exit_code as "exitCode",

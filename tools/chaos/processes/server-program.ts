@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { createClient, type HodeiClient } from "@hodei/sdk";
 import type { Target } from "../proxy/link.ts";
 import { Program } from "./program.ts";
@@ -16,6 +17,9 @@ export interface ServerOptions {
 
 /** Includes the wait for a database that is away. */
 const READY_LIMIT_MS = 90_000;
+/** What a server says that ends because of it. */
+const DATABASE_AWAY = "hodei: the database cannot be reached";
+const RESTART_PAUSE_MS = 500;
 
 /** A server replica. Its ports stay the same over restarts. */
 export class ServerProgram {
@@ -37,10 +41,21 @@ export class ServerProgram {
     return this.program.name;
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when it answers. If its database goes away meanwhile it is started again, as a process manager does. */
   async start(): Promise<void> {
     await this.program.start();
-    const { publicUrl, workerUrl } = await this.program.untilLogged("server_ready", READY_LIMIT_MS);
+    const ready = await this.program
+      .untilLogged("server_ready", READY_LIMIT_MS)
+      .catch(async (error: unknown) => {
+        if (this.program.isRunning || !(await this.program.hasLogged(DATABASE_AWAY))) throw error;
+        this.program.forgiveEnd();
+        return undefined;
+      });
+    if (ready === undefined) {
+      await delay(RESTART_PAUSE_MS);
+      return this.start();
+    }
+    const { publicUrl, workerUrl } = ready;
     this.#publicUrl = String(publicUrl);
     this.#workerPort = Number(new URL(String(workerUrl)).port);
   }

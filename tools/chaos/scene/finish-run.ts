@@ -14,7 +14,6 @@ export interface FinishOptions {
   readonly plan: Plan;
   readonly outcome: RunOutcome;
   readonly memory: MemoryWatch;
-  readonly hasControlGroups: boolean;
 }
 
 /** Logs that are read at once: enough to hide the wait for each answer. */
@@ -25,7 +24,7 @@ const LEFT_PROCESSES_LIMIT_MS = 45_000;
 /** Collects all that the checks look at, and stops the scene in order on the way. */
 export async function finishRun(deps: RunDeps, options: FinishOptions): Promise<FinishedRun> {
   const { scene, marks, scan, say } = deps;
-  const { plan, outcome, memory, hasControlGroups } = options;
+  const { plan, outcome, memory } = options;
   const { submissions, ends, tails } = outcome.clients;
   const processes = await findLeftProcesses(
     [marks.nap, marks.progressDir],
@@ -47,7 +46,6 @@ export async function finishRun(deps: RunDeps, options: FinishOptions): Promise<
   await scanFiles(scene.folder, scan);
   return {
     plan,
-    hasControlGroups,
     submissions,
     ends,
     tails,
