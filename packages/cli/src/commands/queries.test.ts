@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -158,6 +158,26 @@ test("jobs cancel, retry and explain", async () => {
       "w1           0.500  preferences -0.250 + spread 0.750\n",
     ].join("\n"),
   );
+});
+
+test("plan asks for each job of a file, and creates none", async () => {
+  const planned: string[] = [];
+  const routes = (router: ConnectRouter) =>
+    router.service(JobService, {
+      planJob: ({ spec }) => {
+        planned.push(spec?.name ?? "");
+        return { summary: `Waits: ${spec?.name}.` };
+      },
+    });
+  const folder = mkdtempSync(join(tmpdir(), "hodei-plan-"));
+  const file = join(folder, "jobs.yaml");
+  writeFileSync(file, "name: a\nscript: x\n---\nname: b\nscript: x\n");
+  const fromFile = await cli(routes, "plan", "-f", file);
+  assert.equal(fromFile.stdout, "Waits: a.\n\nWaits: b.\n");
+  assert.deepEqual(planned, ["a", "b"]);
+  const data = await cli(routes, "plan", "--output", "json", "--name", "c", "--", "true");
+  assert.deepEqual(JSON.parse(data.stdout), [{ summary: "Waits: c.", reasons: [], scores: [] }]);
+  rmSync(folder, { recursive: true });
 });
 
 test("logs: both streams apart, flags, and data with offsets", async () => {
