@@ -102,6 +102,12 @@ test("there is room exactly where no filter of that kind rejects", () => {
   );
 });
 
+test("what a plan gave to others is not taken for what runs there", () => {
+  const free = { ...ROOMY, cpuMillis: 500 };
+  const host = aHost({ free: FULL, before: { placements: free, reservations: free } });
+  assert.equal(rejection(host, aNeed())?.code, "cpu");
+});
+
 test("a taint keeps out what does not tolerate its key with its value, or with any", () => {
   const host = aHost({ taints: [{ key: "spot", value: "eu" }] });
   const code = (...tolerations: Toleration[]) => rejection(host, aNeed({ tolerations }))?.code;

@@ -1,5 +1,5 @@
 import type { Requirements } from "../job-spec.ts";
-import type { Taint } from "../worker.ts";
+import type { Capacity, Taint } from "../worker.ts";
 import { describeConstraint, holds } from "./constraints.ts";
 import { type Host, hasRoom, type Need } from "./host.ts";
 import { describeBytes, describeCores } from "./sizes.ts";
@@ -116,30 +116,30 @@ export const ROOM_FILTERS: readonly Filter[] = [
   },
   {
     code: "attempts",
-    rejects: ({ free }) => free.attemptCount < 1,
+    rejects: (host) => realFree(host).attemptCount < 1,
     describe: ({ capacity }) => `hold ${capacity.attemptCount} attempts, as many as they may`,
   },
   {
     code: "cpu",
-    rejects: ({ free }, { requirements }) => requirements.cpuMillis > free.cpuMillis,
+    rejects: (host, { requirements }) => requirements.cpuMillis > realFree(host).cpuMillis,
     describe: (_, { requirements }) =>
       `have fewer than ${describeCores(requirements.cpuMillis)} free`,
   },
   {
     code: "memory",
-    rejects: ({ free }, { requirements }) => requirements.memoryBytes > free.memoryBytes,
+    rejects: (host, { requirements }) => requirements.memoryBytes > realFree(host).memoryBytes,
     describe: (_, { requirements }) =>
       `have less than ${describeBytes(requirements.memoryBytes)} of memory free`,
   },
   {
     code: "disk",
-    rejects: ({ free }, { requirements }) => requirements.diskBytes > free.diskBytes,
+    rejects: (host, { requirements }) => requirements.diskBytes > realFree(host).diskBytes,
     describe: (_, { requirements }) =>
       `have less than ${describeBytes(requirements.diskBytes)} of disk free`,
   },
   {
     code: "gpu",
-    rejects: ({ free }, { requirements }) => requirements.gpuCount > free.gpuCount,
+    rejects: (host, { requirements }) => requirements.gpuCount > realFree(host).gpuCount,
     describe: (_, { requirements }) => `have fewer than ${describeGpus(requirements)} free`,
   },
 ];
@@ -161,6 +161,9 @@ export function rejection(host: Host, need: Need): Filter | undefined {
 export function passes(filters: readonly Filter[], host: Host, need: Need): boolean {
   return !filters.some((filter) => filter.rejects(host, need));
 }
+
+/** Apart from what a plan has given or promised, which has filters of its own. */
+const realFree = ({ before, free }: Host): Capacity => before?.placements ?? free;
 
 function failedConstraint({ labels }: Host, { requirements }: Need) {
   return requirements.constraints.find((constraint) => !holds(constraint, labels));

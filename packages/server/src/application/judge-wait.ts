@@ -40,7 +40,7 @@ export interface ExplainReason {
 export interface Verdict {
   /** Never empty. */
   readonly reasons: readonly ExplainReason[];
-  /** Of the workers that could take it now, best first. */
+  /** Of the workers that it can have now, best first; none while it has to wait. */
   readonly scores: readonly WorkerScore[];
   /** When it starts; `null`: that cannot be said. */
   readonly expectedStartAt: Date | null;
@@ -65,9 +65,9 @@ export async function judgeWait(deps: JudgeDeps, job: Job): Promise<Verdict> {
   const hosts = await readHosts({ readers, sessions: deps.sessions });
   const terms = { ...planTerms(deps.settings, now), explainedId: job.id };
   const plan = planPlacements([...others, toCandidate(job)], hosts, terms);
-  const scores = scoresOn(hosts, needOf(job), deps.settings.placementPolicy);
   const placed = plan.placements.find(({ jobId }) => jobId === job.id);
   if (placed !== undefined) {
+    const scores = scoresOn(hosts, needOf(job), deps.settings.placementPolicy);
     return { reasons: [nextTurnReason(placed)], scores, expectedStartAt: now };
   }
   const place = plan.unplaceable.findIndex(({ jobId }) => jobId === job.id);
@@ -81,7 +81,7 @@ export async function judgeWait(deps: JudgeDeps, job: Job): Promise<Verdict> {
       ...(unplaceable?.reasons ?? []),
       ...(await poolReasons(deps, await readers.workers.listLive())),
     ],
-    scores,
+    scores: [],
     expectedStartAt: await latestStart(deps, job, { hosts, rivals: kept === null ? rivals : [] }),
   };
 }
