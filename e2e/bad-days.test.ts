@@ -143,7 +143,7 @@ test("a job floods its log while the server is killed; not a byte is missing", a
 test("a process that nothing ends is told as unkillable, and its worker takes nothing new and leaves", async (context) => {
   const freezer = openFreezer();
   if (freezer === undefined) {
-    context.skip("needs the freezer of control groups, version 1");
+    context.skip("run as root, where the freezer of control groups (version 1) is mounted");
     return;
   }
   const mark = `27182.${process.pid}`;

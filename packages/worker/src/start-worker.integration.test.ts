@@ -329,7 +329,9 @@ describe("leaving", () => {
   test("a worker that cannot end an attempt says so, and leaves", async (context) => {
     const freezer = Freezer.open();
     if (freezer === undefined)
-      return context.skip("needs the freezer of control groups, version 1");
+      return context.skip(
+        "run as root, where the freezer of control groups (version 1) is mounted",
+      );
     const worker = await fixture.startWorker();
     await connected();
     const grace = durationFromMs(100);

@@ -118,7 +118,8 @@ describe("an attempt in a control group", needsGroups, () => {
 
 test("what SIGKILL does not end is told, and the worker is to leave", async (context) => {
   const freezer = Freezer.open();
-  if (freezer === undefined) return context.skip("needs the freezer of control groups, version 1");
+  if (freezer === undefined)
+    return context.skip("run as root, where the freezer of control groups (version 1) is mounted");
   const started = fixture.start(specOf("echo $$; sleep 1000", { graceMs: 100 }));
   await waitFor(() => started.text().includes("\n"));
   const pid = Number(started.text());
