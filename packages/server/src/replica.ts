@@ -18,6 +18,7 @@ import {
   Reconciler,
   Sessions,
   Signals,
+  Statistics,
 } from "./application/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { readPublicCertificate } from "./files.ts";
@@ -114,6 +115,8 @@ export async function createReplica(
       await Promise.all([publicListener.stop(), workers.listener.stop()]);
       await removeReplica(deps);
       for (const part of stores.parts.toReversed()) await part.stop();
+      const { discovery, lateResultCount } = deps.statistics;
+      deps.log.info("replica_statistics", { discovery: discovery.summarize(), lateResultCount });
     },
   };
 }
@@ -207,6 +210,7 @@ function createDeps(
     subscriptions,
     keptRecords,
     activity: new Activity(),
+    statistics: new Statistics(),
     settings,
     log: options.log,
   };

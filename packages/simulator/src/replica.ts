@@ -9,6 +9,7 @@ import {
   type Session,
   Sessions,
   Signals,
+  Statistics,
 } from "@hodei/server/application";
 import { MemorySecretStore, SequenceIds } from "@hodei/testkit";
 import { issueNothing, plainJoinTokens } from "./credentials.ts";
@@ -93,6 +94,7 @@ export class Replica {
         },
       ],
       activity: new Activity(),
+      statistics: new Statistics(),
       subscriptions: [],
       // Days are longer than a run.
       keptRecords: [],

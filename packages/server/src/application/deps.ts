@@ -19,6 +19,7 @@ import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Settings } from "./settings.ts";
 import type { Signals } from "./signals.ts";
+import type { Statistics } from "./statistics.ts";
 
 /** All that the use cases and loops of one replica work with. Each takes the part it needs. */
 export interface Deps {
@@ -43,6 +44,7 @@ export interface Deps {
   /** What goes when it was kept for long enough. */
   readonly keptRecords: readonly KeptRecords[];
   readonly activity: Activity;
+  readonly statistics: Statistics;
   readonly settings: Settings;
   readonly log: Logger;
 }

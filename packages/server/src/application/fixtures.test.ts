@@ -38,6 +38,7 @@ import type { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { Signals } from "./signals.ts";
+import { Statistics } from "./statistics.ts";
 import { createJoinToken } from "./workers.ts";
 
 export const ALICE: Caller = {
@@ -88,6 +89,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
     subscriptions: [],
     keptRecords: [],
     activity: new Activity(),
+    statistics: new Statistics(),
     settings: DEFAULT_SETTINGS,
     log: {
       info: () => {},

@@ -27,6 +27,7 @@ export type { Session } from "./session.ts";
 export { type ReportedMetrics, Sessions } from "./sessions.ts";
 export { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 export { Signals } from "./signals.ts";
+export { Statistics } from "./statistics.ts";
 export { type LogsTailed, type TailLogsInput, tailLogs } from "./tail-logs.ts";
 export { watchJob } from "./watch-job.ts";
 export {

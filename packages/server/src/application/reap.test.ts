@@ -192,6 +192,7 @@ test("a lost worker that wakes up is told to abandon, and its late result is ref
   await settled();
   assert.equal(again.of("abandon_attempt").length, 1);
   assert.equal(again.of("result_ack")[0]?.accepted, false);
+  assert.equal(deps.statistics.lateResultCount, 1);
   assert.deepEqual(await find(deps, job), before);
   assert.equal((await deps.database.readers.workers.get(workerId)).state, "ready");
 });

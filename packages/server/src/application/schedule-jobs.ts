@@ -1,5 +1,6 @@
 import {
   applyWorkerEvent,
+  dueSince,
   type Host,
   hold,
   type Job,
@@ -34,6 +35,7 @@ type ScheduleDeps = Pick<
   | "pools"
   | "activity"
   | "signals"
+  | "statistics"
   | "log"
 >;
 
@@ -42,6 +44,10 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   const { readers } = deps.database;
   const now = deps.clock.now();
   const { candidates, nextDueAt } = await deps.dueJobs.list(now);
+  deps.statistics.noteSeen(
+    candidates.map((job) => ({ jobId: job.jobId, dueSince: dueSince(job) })),
+    { turnAt: now, now: deps.clock.now() },
+  );
   const hosts =
     candidates.length === 0 ? [] : await readHosts({ readers, sessions: deps.sessions });
   // Without a worker nothing is planned, however much waits.

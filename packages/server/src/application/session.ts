@@ -164,7 +164,10 @@ export class Session {
       endAttempt(held, report, { at: clock.now(), random }),
     );
     const accepted = ended || (await this.#wasAccepted(ref));
-    if (!accepted) log.warn("stale_result_refused", { workerId: this.#open.workerId, ...ref });
+    if (!accepted) {
+      this.#deps.statistics.lateResultCount += 1;
+      log.warn("stale_result_refused", { workerId: this.#open.workerId, ...ref });
+    }
     this.#open.known.delete(ref.leaseToken);
     this.#open.send({ type: "result_ack", ref, accepted });
   }
