@@ -5,6 +5,7 @@ import { type Command, Option } from "commander";
 import type { CommandContext, Connection } from "./context.ts";
 import { collectedBy, parsedBy } from "./define-command.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { type LimitFlags, limitsOf, withLimitOptions } from "./limit-flags.ts";
 import { type PlacementFlags, placementOf, withPlacementOptions } from "./placement-flags.ts";
 import { INPUT_MAX_BYTES, isReadable, readInput, readText } from "./read-input.ts";
 import { defined } from "./values/defined.ts";
@@ -19,7 +20,7 @@ import { parseSize } from "./values/size.ts";
 const RETRIES_MAX = 99;
 
 /** Flags that describe a job. */
-export interface JobFlags extends PlacementFlags {
+export interface JobFlags extends LimitFlags, PlacementFlags {
   readonly name?: string;
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
@@ -83,7 +84,7 @@ export function withJobOptions(command: Command): Command {
       "standard input of the job; `-` for that of this command",
       parsedBy(text),
     );
-  return withPlacementOptions(withTermOptions(command));
+  return withLimitOptions(withPlacementOptions(withTermOptions(command)));
 }
 
 function withTermOptions(command: Command): Command {
@@ -196,6 +197,7 @@ export async function readJob(
     resources,
     ...placementOf(flags),
     logPolicy: logPolicyOf(flags),
+    ...limitsOf(flags),
     keepBackground: flags.keepBackground === true,
     isolation: { privateHome: flags.privateHome === true, sandbox: flags.sandbox === true },
     ...(retries === undefined ? {} : { retryPolicy: { maxAttempts: retries + 1 } }),

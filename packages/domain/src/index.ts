@@ -92,6 +92,22 @@ export {
   type Toleration,
 } from "./job-spec.ts";
 export {
+  type Concurrency,
+  type ConflictPolicy,
+  type KeyHolder,
+  keyText,
+  type Limited,
+  type LimitKey,
+  LimitLedger,
+  type LimitObstacle,
+  type LimitUsage,
+  NO_LIMIT_USAGE,
+  queueFull,
+  type RateLimit,
+  type RateStart,
+  supersededJobs,
+} from "./limits.ts";
+export {
   type AppendResult,
   afterNewline,
   chunkEnd,
@@ -162,6 +178,7 @@ export {
 } from "./scheduler/placement-policy.ts";
 export {
   type Candidate,
+  type HeldBack,
   type Placement,
   type Plan,
   type PlanTerms,
@@ -204,6 +221,9 @@ export type {
   JoinToken,
   JoinTokenStore,
   LeadershipStore,
+  LimitLock,
+  LimitReader,
+  LimitStore,
   NewJob,
   NewLeaseToken,
   Page,
@@ -214,6 +234,10 @@ export type {
   Stores,
   WorkerReader,
   WorkerStore,
+} from "./stores.ts";
+export {
+  NO_QUEUE_LIMITS,
+  type QueueLimits,
 } from "./stores.ts";
 export {
   afterFailure,

@@ -1,4 +1,5 @@
 import { PlatformError } from "./errors.ts";
+import type { Concurrency, RateLimit } from "./limits.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import { type SecretRef, secretViolations } from "./secrets.ts";
 
@@ -134,6 +135,8 @@ export interface JobSpec {
   readonly tags: Tags;
   readonly timeouts: Timeouts;
   readonly retryPolicy: RetryPolicy;
+  readonly concurrency: Concurrency | null;
+  readonly rateLimit: RateLimit | null;
   /** `null`: at once. */
   readonly notBefore: Date | null;
   /** The job has ended by then; `null`: none. */
@@ -174,6 +177,8 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     tags: { project: "", team: "", costCentre: "" },
     timeouts: { queueMs: null, runMs: null, graceMs: DEFAULT_GRACE_MS },
     retryPolicy: DEFAULT_RETRY_POLICY,
+    concurrency: null,
+    rateLimit: null,
     notBefore: null,
     deadline: null,
     logPolicy: DEFAULT_LOG_POLICY,

@@ -4,6 +4,7 @@ import { PlatformError } from "./errors.ts";
 import { EXIT_REASONS, type Outcome, outcomeOf } from "./exit-reasons.ts";
 import type { JobId, LeaseToken, TenantId, WorkerId } from "./ids.ts";
 import type { JobSpec, PlacementTerms, Requirements, Timeouts } from "./job-spec.ts";
+import type { Concurrency, RateLimit } from "./limits.ts";
 import { isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 import { urgentSince } from "./scheduler/urgency.ts";
 
@@ -56,6 +57,8 @@ export interface JobPolicy {
   readonly placement: PlacementTerms;
   readonly timeouts: Timeouts;
   readonly retryPolicy: RetryPolicy;
+  readonly concurrency: Concurrency | null;
+  readonly rateLimit: RateLimit | null;
 }
 
 export interface Job {
@@ -127,6 +130,8 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
       placement: spec.placement,
       timeouts: spec.timeouts,
       retryPolicy: spec.retryPolicy,
+      concurrency: spec.concurrency,
+      rateLimit: spec.rateLimit,
     },
     correlationId: facts.correlationId,
     state: "pending",

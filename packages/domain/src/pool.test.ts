@@ -37,6 +37,8 @@ function waiting(count: number, parts: Partial<Candidate["requirements"]> = {}):
     urgentSince: after(index),
     tenantId: DEFAULT_TENANT_ID,
     placement: { preferences: [], policy: null },
+    concurrency: null,
+    rateLimit: null,
     requirements: {
       cpuMillis: 1_000,
       memoryBytes: 0,

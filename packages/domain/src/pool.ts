@@ -48,6 +48,7 @@ const FILL: PlanTerms = {
   now: new Date(0),
   reserveAfterMs: null,
   explainedId: null,
+  limits: null,
 };
 
 /**

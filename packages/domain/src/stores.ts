@@ -4,6 +4,7 @@ import type { EventCursor, EventRecord, StoredEvent } from "./events.ts";
 import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts";
 import type { Job, JobEvent, JobState } from "./job.ts";
 import type { JobSpec, Requirements } from "./job-spec.ts";
+import type { KeyHolder, LimitKey, RateStart } from "./limits.ts";
 import type { Candidate } from "./scheduler/plan.ts";
 import type { SubscriptionReader, SubscriptionStore } from "./subscription.ts";
 import type { Worker, WorkerEvent, WorkerState } from "./worker.ts";
@@ -95,6 +96,8 @@ export interface JobReader {
 
 /** Durable jobs. A write stores the job and its events together, or neither. */
 export interface JobStore extends JobReader {
+  /** As `Database.insertJobs`, in this transaction. */
+  insert(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]>;
   /** As `get`, and holds the row until the transaction ends. @throws PlatformError `not_found` */
   lock(id: JobId): Promise<Job>;
   /** Those of the jobs that exist, as `lock` has each. */
@@ -193,6 +196,44 @@ export interface EventReader {
   latestCursor(): Promise<EventCursor>;
 }
 
+/** How many jobs may wait for their first start: those that have ended or started once do not count. */
+export interface QueueLimits {
+  /** Of one tenant; `null`: any number. */
+  readonly tenantCount: number | null;
+  /** Of all tenants together; `null`: any number. */
+  readonly totalCount: number | null;
+}
+
+export const NO_QUEUE_LIMITS: QueueLimits = { tenantCount: null, totalCount: null };
+
+/** What is held while one transaction looks at what counts against a limit, and adds to it. */
+export interface LimitLock extends LimitKey {
+  /** Of `tenant` there is one for each tenant; its key is empty. */
+  readonly kind: "concurrency" | "rate" | "tenant";
+}
+
+export interface LimitReader {
+  /** Assigned and running jobs that have these concurrency keys, oldest first. */
+  listHolders(keys: readonly LimitKey[]): Promise<readonly KeyHolder[]>;
+  /** Jobs with this concurrency key that have not ended, oldest first. */
+  listUnfinished(key: LimitKey): Promise<readonly Job[]>;
+  /** Starts under these rate limits that count at `now`. */
+  listStarts(keys: readonly LimitKey[], now: Date): Promise<readonly RateStart[]>;
+  /** Assigned and running jobs of each of the tenants that has any. */
+  countHeld(tenantIds: readonly TenantId[]): Promise<ReadonlyMap<TenantId, number>>;
+}
+
+/** What counts against limits. Places are counted from the jobs themselves: nothing has to be given back. */
+export interface LimitStore extends LimitReader {
+  /**
+   * Waits for whoever holds one of these, and holds them until the transaction ends. Whoever adds to what counts against a
+   * limit holds it, from before it looks. All that a transaction needs are locked in one call.
+   */
+  lock(locks: readonly LimitLock[]): Promise<void>;
+  /** Stores the starts, and forgets those of the same keys that count no more at `now`. */
+  addStarts(starts: readonly RateStart[], now: Date): Promise<void>;
+}
+
 /**
  * Who leads what, as the database knows it. Each leadership has a number, its epoch, higher than all before it: a leader
  * that was followed by another and does not know it yet cannot write any more.
@@ -214,6 +255,7 @@ export interface Stores {
   readonly workers: WorkerStore;
   readonly joinTokens: JoinTokenStore;
   readonly replicas: ReplicaStore;
+  readonly limits: LimitStore;
   readonly leadership: LeadershipStore;
   readonly events: EventReader;
   readonly subscriptions: SubscriptionStore;
@@ -221,6 +263,7 @@ export interface Stores {
 
 /** Reads outside a transaction, each on its own. */
 export interface Readers {
+  readonly limits: LimitReader;
   readonly jobs: JobReader;
   readonly attempts: AttemptReader;
   readonly workers: WorkerReader;
@@ -241,6 +284,7 @@ export interface Database {
   /**
    * Stores all of the jobs with their `created` events, or none; resolves after the commit, which several calls may
    * share. Results in the order of `jobs`.
+   * @throws PlatformError `resource_exhausted`, reason `queue_full`, if more would wait than the database's queue limit
    */
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]>;
   /**

@@ -45,13 +45,15 @@ create table job (
   cancel_requested_at timestamptz,
   cancel_requested_by text,
   outcome_reason text constraint job_outcome_reason_check check (outcome_reason in (
-    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'worker_lost',
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
     'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
   outcome_signal text,
   outcome_message text,
   correlation_id text not null,
+  -- Of the spec; here to count who holds it.
+  concurrency_key text,
   constraint job_lease_check check (
     (state in ('assigned', 'running')) = (lease_token is not null and lease_worker_id is not null
       and acknowledge_by is not null)),
@@ -75,6 +77,8 @@ create index job_queue_deadline on job (queue_deadline_at, id)
   where state = 'pending' and queue_deadline_at is not null;
 create index job_unacknowledged on job (acknowledge_by, id) where state = 'assigned';
 create index job_of_worker on job (lease_worker_id) where state in ('assigned', 'running');
+create index job_of_concurrency_key on job (tenant_id, concurrency_key, created_at, id)
+  where state in ('pending', 'assigned', 'running') and concurrency_key is not null;
 -- Few of many: looked for among all those that succeeded.
 create index job_not_succeeded on job (tenant_id, created_at, id)
   where state in ('failed', 'cancelled', 'timed_out');
@@ -109,7 +113,7 @@ create table attempt (
   started_at timestamptz,
   finished_at timestamptz,
   outcome_reason text constraint attempt_outcome_reason_check check (outcome_reason in (
-    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'worker_lost',
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
     'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
@@ -169,6 +173,16 @@ create table replica (
   tenant_id text not null default 'default',
   renewed_at timestamptz not null
 ) with (fillfactor = 10);
+
+-- Attempts that count against a rate limit; one that does not any more goes when its key is next used.
+create table rate_start (
+  tenant_id text not null,
+  key text not null,
+  at timestamptz not null,
+  counts_until timestamptz not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+create index rate_start_key on rate_start (tenant_id, key, counts_until);
 
 -- The number of the latest leadership of what is led. Its holder's transactions lock the row against the next one.
 create table leadership (

@@ -43,6 +43,12 @@ export const schema = z.strictObject({
    * Default: `secret-key` in `dataDir`.
    */
   secretKeyFile: z.string().optional(),
+  /** Assigned and running jobs of one tenant, at most; others wait. Default: any number. */
+  tenantJobsMax: z.coerce.number().int().min(1).optional(),
+  /** Jobs of one tenant that wait for their first start, at most; further ones are refused. Default: any number. */
+  tenantQueueMax: z.coerce.number().int().min(1).optional(),
+  /** The same for all tenants together. */
+  queueMax: z.coerce.number().int().min(1).optional(),
   /** Workers of the local-process pool: at least, at most. 0 and 0: no such pool. */
   localWorkersMin: z.coerce.number().int().min(0).max(100).default(0),
   localWorkersMax: z.coerce.number().int().min(0).max(100).default(0),

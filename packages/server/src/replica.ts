@@ -132,7 +132,11 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     signals.onCommit(events);
     if (events.length > 0) notifier.notify();
   };
-  const database = new PostgresDatabase({ address, onCommit });
+  const queueLimits = {
+    tenantCount: config.tenantQueueMax ?? null,
+    totalCount: config.queueMax ?? null,
+  };
+  const database = new PostgresDatabase({ address, onCommit, queueLimits });
   const logs = new PostgresLogStore({
     address,
     clock: systemClock,
@@ -185,6 +189,7 @@ function createDeps(
     ...DEFAULT_SETTINGS,
     ...timesOf(options.config),
     placementPolicy: options.config.placementPolicy,
+    tenantJobsMax: options.config.tenantJobsMax ?? null,
     ...options.settings,
   };
   return {

@@ -58,6 +58,7 @@ export class DatabaseLink implements Database {
       attempts: aroundCalls(readers.attempts, remote),
       workers: aroundCalls(readers.workers, remote),
       replicas: aroundCalls(readers.replicas, remote),
+      limits: aroundCalls(readers.limits, remote),
       events: aroundCalls(readers.events, remote),
       subscriptions: aroundCalls(readers.subscriptions, remote),
     };
@@ -138,6 +139,7 @@ export class DatabaseLink implements Database {
       workers: aroundCalls(stores.workers, around),
       joinTokens: aroundCalls(stores.joinTokens, around),
       replicas: aroundCalls(stores.replicas, around),
+      limits: aroundCalls(stores.limits, around),
       leadership: aroundCalls(stores.leadership, around),
       events: aroundCalls(stores.events, around),
       subscriptions: aroundCalls(stores.subscriptions, around),

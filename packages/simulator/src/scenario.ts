@@ -1,4 +1,10 @@
-import { type Capacity, createJobSpec, type JobSpec, type Pool } from "@hodei/domain";
+import {
+  type Capacity,
+  type Concurrency,
+  createJobSpec,
+  type JobSpec,
+  type Pool,
+} from "@hodei/domain";
 import { DEFAULT_SETTINGS, type Settings } from "@hodei/server/application";
 import { type Fault, pickFaultKinds, planFaults } from "./faults.ts";
 import { type Program, toCommand } from "./program.ts";
@@ -146,6 +152,7 @@ function planSpec(random: RandomStream, name: string): JobSpec {
       runMs: random.chance(0.15) ? random.integer(500, 10_000) : null,
       graceMs: random.integer(0, 3_000),
     },
+    concurrency: planConcurrency(random.split("concurrency")),
     retryPolicy: {
       maxAttempts: random.integer(1, 4),
       baseDelayMs: random.integer(0, 2_000),
@@ -154,6 +161,18 @@ function planSpec(random: RandomStream, name: string): JobSpec {
     },
   };
 }
+
+function planConcurrency(random: RandomStream): Concurrency | null {
+  if (!random.chance(LIMITED_PROBABILITY)) return null;
+  return {
+    key: random.pick(["a", "b"]) ?? "a",
+    limit: random.integer(1, 2),
+    onConflict: random.pick(["queue", "queue", "cancel_in_progress", "drop_newest"]) ?? "queue",
+  };
+}
+
+/** Share of jobs that take turns with others. */
+const LIMITED_PROBABILITY = 0.3;
 
 function planProgram(random: RandomStream): Program {
   const isLong = random.chance(0.25);

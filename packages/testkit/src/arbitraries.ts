@@ -2,6 +2,7 @@ import {
   type AttemptEvent,
   type Capacity,
   type Command,
+  type Concurrency,
   type Constraint,
   EXIT_REASONS,
   type ExitReason,
@@ -14,6 +15,7 @@ import {
   type Outcome,
   PLACEMENT_POLICIES,
   type PlacementTerms,
+  type RateLimit,
   type ReplicaId,
   type Requirements,
   type RetryPolicy,
@@ -148,6 +150,20 @@ export const anyRetryPolicy = (): Arbitrary<RetryPolicy> =>
     reasons,
   }));
 
+const anyConcurrency = (): Arbitrary<Concurrency> =>
+  record({
+    key: anyName(),
+    limit: fc.integer({ min: 1, max: 10_000 }),
+    onConflict: fc.constantFrom("queue", "cancel_in_progress", "drop_newest"),
+  });
+
+const anyRateLimit = (): Arbitrary<RateLimit> =>
+  record({
+    key: anyName(),
+    count: fc.integer({ min: 1, max: 10_000 }),
+    perMs: fc.integer({ min: 1, max: 86_400_000 }),
+  });
+
 const anyWait = () => fc.option(fc.integer({ min: 1, max: 31_536_000_000 }));
 
 /** Specs that `checkJobSpec` accepts. */
@@ -173,6 +189,8 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     }),
     retryPolicy: anyRetryPolicy(),
     instants: anyStartAndEnd(),
+    concurrency: fc.option(anyConcurrency()),
+    rateLimit: fc.option(anyRateLimit()),
     logPolicy: record({
       maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
       overflow: fc.constantFrom("drop", "block"),

@@ -34,6 +34,7 @@ export {
   provisionRequest,
 } from "./contracts/provider-contract.ts";
 export { putAttempt } from "./contracts/put-attempt.ts";
+export { queueLimitsContract } from "./contracts/queue-limits-contract.ts";
 export { type SecretStoreFixture, secretStoreContract } from "./contracts/secret-store-contract.ts";
 export { FakeProvider, type FakeProviderOptions } from "./fake-provider.ts";
 export { ManualClock } from "./manual-clock.ts";

@@ -26,6 +26,7 @@ const TERMS: PlanTerms = {
   now: new Date(1_700_000_060_000),
   reserveAfterMs: 30_000,
   explainedId: null,
+  limits: null,
 };
 const DEFAULTS = createJobSpec({ kind: "command", argv: ["true"] }).requirements;
 
@@ -118,6 +119,8 @@ function createCandidate(index: number): Candidate {
   return {
     jobId: parseJobId(uuid(index)),
     version: 1,
+    concurrency: null,
+    rateLimit: null,
     tenantId: DEFAULT_TENANT_ID,
     priority,
     urgentSince: urgentSince(new Date(1_700_000_000_000 + index), priority),

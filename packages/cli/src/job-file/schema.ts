@@ -1,4 +1,5 @@
 import {
+  ConflictPolicy,
   ConstraintOperator,
   ExitReason,
   LogOverflow,
@@ -176,7 +177,23 @@ export const jobFileSchema = z
     timeouts: timeouts.exactOptional(),
     retryPolicy: retryPolicy.exactOptional(),
     concurrency: z
-      .strictObject({ key: z.string(), limit: z.int().min(0).exactOptional() })
+      .strictObject({
+        key: text("Jobs of one tenant with the same key take turns."),
+        limit: count(0, 10_000, "So many of them run at once. Default: 1.").exactOptional(),
+        onConflict: word(ConflictPolicy).exactOptional(),
+      })
+      .meta({
+        description:
+          "When the key is taken: wait (queue, default), cancel older ones (cancel_in_progress) or drop this one (drop_newest).",
+      })
+      .exactOptional(),
+    rateLimit: z
+      .strictObject({
+        key: text("Jobs of one tenant with the same key share the rate."),
+        count: count(1, 10_000, "Starts in any such time."),
+        per: duration("Default: 1s.").exactOptional(),
+      })
+      .meta({ description: "At most so many attempts are given to workers in any such time." })
       .exactOptional(),
     notBefore: instant("Not started before this instant.").exactOptional(),
     deadline: instant("Must have ended by this instant.").exactOptional(),

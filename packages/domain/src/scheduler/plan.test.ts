@@ -19,6 +19,8 @@ function aCandidate(
     ...aNeed(),
     jobId: id as JobId,
     version: 1,
+    concurrency: null,
+    rateLimit: null,
     priority,
     urgentSince: urgentSince(dueAt, priority),
     ...parts,
@@ -30,6 +32,7 @@ const termsOf = (policy: PlacementPolicy): PlanTerms => ({
   now: after(0),
   reserveAfterMs: null,
   explainedId: null,
+  limits: null,
 });
 const LEAST_LOADED = termsOf("least_loaded");
 
@@ -46,6 +49,8 @@ const anyCandidates = (): fc.Arbitrary<Candidate[]> =>
       .map(({ need, dueAt, ...facts }) => ({
         ...need,
         ...facts,
+        concurrency: null,
+        rateLimit: null,
         urgentSince: urgentSince(dueAt, facts.priority),
       })),
     { maxLength: 12, selector: ({ jobId }) => jobId },
@@ -211,6 +216,7 @@ test("a job that has waited long has a worker kept for it, and what fits beside 
   const { placements, unplaceable } = planPlacements(waiting, hosts, {
     ...RESERVING,
     explainedId: "b" as JobId,
+    limits: null,
   });
   assert.deepEqual(
     placements.map(({ jobId, workerId }) => [jobId, workerId]),

@@ -1,5 +1,6 @@
 import type { JobId, WorkerId } from "../ids.ts";
 import type { PlacementPolicy } from "../job-spec.ts";
+import type { Limited, LimitLedger, LimitObstacle } from "../limits.ts";
 import { Board } from "./board.ts";
 import type { Host, Need } from "./host.ts";
 import { byUrgency, dueSince } from "./urgency.ts";
@@ -12,8 +13,7 @@ import { type WaitReason, waitReasons } from "./wait-reasons.ts";
 export const MAX_RESERVATION_COUNT = 8;
 
 /** A job that is due and waits for a worker. */
-export interface Candidate extends Need {
-  readonly jobId: JobId;
+export interface Candidate extends Need, Limited {
   readonly version: number;
   readonly priority: number;
   readonly urgentSince: Date;
@@ -36,10 +36,17 @@ export interface Unplaceable {
   readonly keptWorkerId: WorkerId | null;
 }
 
+/** A job that may not start, whatever workers are free. */
+export interface HeldBack {
+  readonly jobId: JobId;
+  readonly obstacle: LimitObstacle;
+}
+
 export interface Plan {
   readonly placements: readonly Placement[];
   /** Most urgent first. */
   readonly unplaceable: readonly Unplaceable[];
+  readonly heldBack: readonly HeldBack[];
 }
 
 export interface PlanTerms {
@@ -50,11 +57,14 @@ export interface PlanTerms {
   readonly reserveAfterMs: number | null;
   /** The job of which to tell why it is unplaceable; `null`: none. */
   readonly explainedId: JobId | null;
+  /** What holds jobs back whatever hosts are free; takes note of what is placed. `null`: nothing is limited. */
+  readonly limits: LimitLedger | null;
 }
 
 /**
  * Places candidates on hosts: most urgent first, each on its best feasible host, the first among equals; what is placed
- * takes its share at once, so no host is filled beyond what was free. Does not change its arguments.
+ * takes its share at once, so no host is filled beyond what was free. What a limit holds back takes nothing. Changes no
+ * argument but the limits.
  *
  * Smaller jobs go past a large one that finds no room, until it has been due for `reserveAfterMs`: then the host that is
  * nearest to having room for it gets nothing less urgent but what fits beside it. That host only becomes emptier, turn by
@@ -70,12 +80,19 @@ export function planPlacements(
   const board = new Board(hosts, terms.policy);
   const placements: Placement[] = [];
   const unplaceable: Unplaceable[] = [];
+  const heldBack: HeldBack[] = [];
   let reservationCount = 0;
   for (const candidate of candidates.toSorted(byUrgency)) {
     const { jobId, version } = candidate;
+    const obstacle = terms.limits?.obstacle(candidate);
+    if (obstacle !== undefined) {
+      heldBack.push({ jobId, obstacle });
+      continue;
+    }
     const host = board.place(candidate);
     if (host !== undefined) {
       placements.push({ jobId, version, workerId: host.workerId });
+      terms.limits?.take(candidate);
       continue;
     }
     const reasons = jobId === terms.explainedId ? waitReasons(candidate, board.hosts) : [];
@@ -84,7 +101,7 @@ export function planPlacements(
     if (kept !== undefined) reservationCount += 1;
     unplaceable.push({ jobId, reasons, keptWorkerId: kept?.workerId ?? null });
   }
-  return { placements, unplaceable };
+  return { placements, unplaceable, heldBack };
 }
 
 function hasWaited(candidate: Candidate, { now, reserveAfterMs }: PlanTerms): boolean {

@@ -73,13 +73,16 @@ export interface Loss {
   readonly causedBy?: Cause;
 }
 
-/** An assigned attempt that never started: the job waits again, or is cancelled if that was asked for. */
+/**
+ * An assigned attempt of whose start nobody told: the job waits again, or is cancelled if that was asked for. `logBytes` are
+ * there all the same if the worker had begun.
+ */
 export function returnAttempt(
   { job, attempt }: HeldJob,
-  { at, message, ...cause }: Loss,
+  { at, message, logBytes, ...cause }: Loss & { readonly logBytes: number },
 ): JobChange {
   const outcome = outcomeOf("worker_lost", message);
-  const lost = { type: "lost", at, outcome, logBytes: 0, processesLeft: 0, usage: null } as const;
+  const lost = { type: "lost", at, outcome, logBytes, processesLeft: 0, usage: null } as const;
   const event: JobEvent =
     job.cancelRequest === null
       ? { type: "lease_expired", at, message, ...cause }
@@ -139,14 +142,14 @@ export async function loseAttempts(
     const job = await stores.jobs.lock(id);
     if (job.lease?.workerId !== workerId) continue;
     const held = await withAttempt(stores, job);
+    // The attempt is held before its log is measured: nothing is appended any more that the count would not have.
+    const logBytes = await deps.logs.durableOffset(job.id, job.attempt);
     if (job.state === "assigned") {
-      await stores.jobs.updateAll([returnAttempt(held, loss)]);
+      await stores.jobs.updateAll([returnAttempt(held, { ...loss, logBytes })]);
       continue;
     }
     const { message, ...end } = loss;
     const outcome = outcomeOf("worker_lost", message);
-    // The attempt is held before its log is measured: nothing is appended any more that the count would not have.
-    const logBytes = await deps.logs.durableOffset(job.id, job.attempt);
     const report = { outcome, logBytes, processesLeft: 0, usage: null };
     await stores.jobs.updateAll([endAttempt(held, report, { ...end, random: deps.random })]);
   }

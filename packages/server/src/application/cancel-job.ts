@@ -1,5 +1,6 @@
 import {
   applyJobEvent,
+  type Cause,
   isTerminal,
   type Job,
   type JobEvent,
@@ -23,13 +24,18 @@ export async function cancelJob(
   return deps.database.transact(async ({ jobs }) => {
     const job = await jobs.lock(id);
     if (isTerminal(job.state) || job.cancelRequest !== null) return job;
-    const event = cancelEvent(job, deps.clock.now(), caller);
+    const { name: by, requestId } = caller;
+    const event = cancelEvent(job, deps.clock.now(), { by, causedBy: requestCause(requestId) });
     return jobs.update(applyJobEvent(job, event), [event]);
   });
 }
 
-function cancelEvent(job: Job, at: Date, { name: by, requestId }: Caller): JobEvent {
-  const causedBy = requestCause(requestId);
+/** What a cancel by `by` does to a job that has not ended. */
+export function cancelEvent(
+  job: Job,
+  at: Date,
+  { by, causedBy }: { readonly by: string; readonly causedBy: Cause },
+): JobEvent {
   if (job.state !== "pending") return { type: "cancel_requested", at, by, causedBy };
   const outcome = outcomeOf("cancelled_by", `cancelled by ${by}`);
   return { type: "cancelled", at, outcome, causedBy };

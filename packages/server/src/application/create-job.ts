@@ -1,14 +1,20 @@
 import {
+  applyJobEvent,
   checkJobSpec,
   createJob as createDomainJob,
+  type InsertedJob,
   type Job,
+  type JobEvent,
   type JobId,
   type JobSpec,
   type NewJob,
+  outcomeOf,
   PlatformError,
   requestCause,
+  type Stores,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
+import { concurrencyLocks, limitsOf } from "./limits.ts";
 import type { Caller } from "./principal.ts";
 import { sameSpec } from "./same-spec.ts";
 
@@ -67,11 +73,50 @@ async function insert(
     const job = createDomainJob(spec, { id, tenantId, correlationId, now });
     return { job, spec, idempotencyKey, causedBy };
   });
-  const inserted = await deps.database.insertJobs(jobs);
+  const inserted = jobs.some(mayBeDropped)
+    ? await insertOrDrop(deps, jobs)
+    : await deps.database.insertJobs(jobs);
   for (const [index, { job, created }] of inserted.entries()) {
     if (!created) await checkRepeat(deps, job.id, jobs[index] as NewJob);
   }
   return inserted.map(({ job }) => job);
+}
+
+const mayBeDropped = ({ job }: NewJob): boolean =>
+  job.policy.concurrency?.onConflict === "drop_newest";
+
+/** Stores all of the jobs; those that their concurrency key has no place for, and that say so, as ended at once. */
+function insertOrDrop(
+  { database, clock }: CreateDeps,
+  newJobs: readonly NewJob[],
+): Promise<readonly InsertedJob[]> {
+  return database.transact(async (stores) => {
+    const droppable = newJobs.filter(mayBeDropped).map(({ job }) => limitsOf(job));
+    await stores.limits.lock(concurrencyLocks(droppable));
+    const others = newJobs.filter((newJob) => !mayBeDropped(newJob));
+    const inserted = new Map<NewJob, InsertedJob>();
+    for (const [index, one] of (await stores.jobs.insert(others)).entries()) {
+      inserted.set(others[index] as NewJob, one);
+    }
+    for (const newJob of newJobs.filter(mayBeDropped)) {
+      const [one] = await stores.jobs.insert([newJob]);
+      if (one === undefined) continue;
+      const job = one.created ? await dropIfFull(stores, one.job, clock.now()) : one.job;
+      inserted.set(newJob, { ...one, job });
+    }
+    return newJobs.map((newJob) => inserted.get(newJob) as InsertedJob);
+  });
+}
+
+async function dropIfFull({ jobs, limits }: Stores, job: Job, at: Date): Promise<Job> {
+  const { concurrency } = job.policy;
+  if (concurrency === null) return job;
+  const { key, limit } = concurrency;
+  const unfinished = await limits.listUnfinished({ tenantId: job.tenantId, key });
+  if (unfinished.length <= limit) return job;
+  const message = `key \`${key}\` is taken by job ${unfinished[0]?.id}`;
+  const event: JobEvent = { type: "cancelled", at, outcome: outcomeOf("dropped", message) };
+  return jobs.update(applyJobEvent(job, event), [event]);
 }
 
 async function checkRepeat(deps: CreateDeps, storedId: JobId, repeat: NewJob): Promise<void> {

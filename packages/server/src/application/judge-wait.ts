@@ -2,6 +2,7 @@ import {
   type Host,
   type Job,
   KIND_FILTERS,
+  type LimitObstacle,
   type Need,
   needOf,
   type Placement,
@@ -17,6 +18,7 @@ import {
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { readHosts } from "./hosts.ts";
+import { limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { type PoolReason, poolReasons } from "./pool-reasons.ts";
 import { scoresOn, type WorkerScore } from "./score-workers.ts";
@@ -26,6 +28,7 @@ export interface ExplainReason {
   readonly code:
     | WaitReason["code"]
     | PoolReason["code"]
+    | LimitObstacle["code"]
     | "not_before"
     | "retry_delay"
     | "deadline"
@@ -63,8 +66,14 @@ export async function judgeWait(deps: JudgeDeps, job: Job): Promise<Verdict> {
   const due = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
   const others = due.filter(({ jobId }) => jobId !== job.id);
   const hosts = await readHosts({ readers, sessions: deps.sessions });
-  const terms = { ...planTerms(deps.settings, now), explainedId: job.id };
-  const plan = planPlacements([...others, toCandidate(job)], hosts, terms);
+  const candidates = [...others, toCandidate(job)];
+  const limits = await readLedger(deps, readers.limits, candidates);
+  const terms = { ...planTerms(deps.settings, { now, limits }), explainedId: job.id };
+  const plan = planPlacements(candidates, hosts, terms);
+  const heldBack = plan.heldBack.find(({ jobId }) => jobId === job.id);
+  if (heldBack !== undefined) {
+    return { ...NOTHING, reasons: [{ ...heldBack.obstacle, workerCount: 0 }] };
+  }
   const placed = plan.placements.find(({ jobId }) => jobId === job.id);
   if (placed !== undefined) {
     const scores = scoresOn(hosts, needOf(job), deps.settings.placementPolicy);
@@ -92,8 +101,8 @@ const MAX_RIVAL_COUNT = 100;
 const NOTHING: Verdict = { reasons: [], scores: [], expectedStartAt: null };
 
 function toCandidate(job: Job) {
-  const { id: jobId, version, urgentSince, policy } = job;
-  return { ...needOf(job), jobId, version, priority: policy.priority, urgentSince };
+  const { version, urgentSince, policy } = job;
+  return { ...needOf(job), ...limitsOf(job), version, priority: policy.priority, urgentSince };
 }
 
 function lateReason(until: Date): ExplainReason {

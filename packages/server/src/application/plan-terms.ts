@@ -4,7 +4,7 @@ import type { Settings } from "./settings.ts";
 /** The terms of every plan that this server makes, so that all who ask get the same. */
 export function planTerms(
   { placementPolicy, reserveAfterMs }: Pick<Settings, "placementPolicy" | "reserveAfterMs">,
-  now: Date,
+  moment: Pick<PlanTerms, "now" | "limits">,
 ): PlanTerms {
-  return { policy: placementPolicy, now, reserveAfterMs, explainedId: null };
+  return { policy: placementPolicy, reserveAfterMs, explainedId: null, ...moment };
 }

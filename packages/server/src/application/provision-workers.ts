@@ -18,6 +18,7 @@ import {
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { countHeld, readHosts } from "./hosts.ts";
+import { readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { removeWorker } from "./remove-worker.ts";
 import { Turnover } from "./turnover.ts";
@@ -90,10 +91,16 @@ export class Provisioner {
     const now = clock.now();
     const { candidates: due } = await dueJobs.list(now);
     if (due.length === 0) return [];
-    const terms = planTerms(settings, now);
+    const limits = await readLedger(this.#deps, readers.limits, due);
+    const terms = planTerms(settings, { now, limits });
     const plan = planPlacements(due, await readHosts({ readers, sessions }), terms);
     const ids = new Set(plan.unplaceable.map(({ jobId }) => jobId));
-    return due.filter(({ jobId }) => ids.has(jobId));
+    // Of jobs of which a limit lets only some run, only so many are a reason to make a worker.
+    return due.filter((job) => {
+      if (!ids.has(job.jobId) || limits.obstacle(job) !== undefined) return false;
+      limits.take(job);
+      return true;
+    });
   }
 
   /**

@@ -34,7 +34,8 @@ export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
       if (job.version !== version) return;
       const held = await withAttempt(stores, job);
       const message = "the worker did not acknowledge it in time";
-      await stores.jobs.updateAll([returnAttempt(held, { at: now, message })]);
+      const logBytes = await deps.logs.durableOffset(id, held.attempt.number);
+      await stores.jobs.updateAll([returnAttempt(held, { at: now, message, logBytes })]);
     });
   }
 }

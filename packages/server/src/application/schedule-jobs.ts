@@ -5,7 +5,10 @@ import {
   hold,
   type Job,
   type JobChange,
+  type JobId,
   type Lease,
+  type Limited,
+  type LimitLedger,
   needOf,
   type Placement,
   planPlacements,
@@ -19,7 +22,9 @@ import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { sendAssignments } from "./dispatch-assignments.ts";
 import { readHosts, toHosts } from "./hosts.ts";
+import { limitLocks, limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
+import { supersedeJobs } from "./supersede-jobs.ts";
 
 /** Placements that one transaction stores. */
 const PLACEMENTS_PER_TRANSACTION = 100;
@@ -51,34 +56,49 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   const hosts =
     candidates.length === 0 ? [] : await readHosts({ readers, sessions: deps.sessions });
   // Without a worker nothing is planned, however much waits.
-  const placements =
-    hosts.length === 0
-      ? []
-      : planPlacements(candidates, hosts, planTerms(deps.settings, now)).placements;
+  if (hosts.length === 0) return nextDueAt ?? undefined;
+  const limits = await readLedger(deps, readers.limits, candidates);
+  const terms = planTerms(deps.settings, { now, limits });
+  const { placements, heldBack } = planPlacements(candidates, hosts, terms);
+  const limited = new Map(candidates.map((candidate) => [candidate.jobId, candidate]));
   for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
     const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
     deps.activity.note(
       some.map(({ workerId }) => workerId),
       now,
     );
-    const assigned = await assign(deps, some);
+    const assigned = await assign(deps, some, limited);
     if (assigned.length < some.length) deps.dueJobs.forget();
     await sendAssignments(deps, assigned);
   }
-  return nextDueAt ?? undefined;
+  await supersedeJobs(deps, candidates, heldBack);
+  return earlier(nextDueAt ?? undefined, limits.nextAt);
+}
+
+function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a < b ? a : b;
 }
 
 /**
  * Stores the placements that still hold, and returns what came of them: the job is as it was planned, and fits its worker
- * as that is now, whatever another replica that took itself for the leader, or a reaper, did meanwhile. The others are
+ * as that is now, and the limits leave it a place, whatever another replica or a reaper did meanwhile. The others are
  * planned anew next turn.
  */
-function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<readonly HeldJob[]> {
+function assign(
+  deps: ScheduleDeps,
+  placements: readonly Placement[],
+  candidates: ReadonlyMap<JobId, Limited>,
+): Promise<readonly HeldJob[]> {
+  const limited = placements.flatMap(({ jobId }) => candidates.get(jobId) ?? []);
   const workerIds = [...new Set(placements.map(({ workerId }) => workerId))];
   const jobIds = placements.map(({ jobId }) => jobId);
   return deps.database.transact(async (stores) => {
-    // Sent together. The database takes one after another: the workers are held when it looks at what they have.
-    const [workers, heldJobs, jobs] = await Promise.all([
+    // Sent together. The database takes one after another: limits and workers are held when it looks at what
+    // counts against them.
+    const [, limits, workers, heldJobs, jobs] = await Promise.all([
+      stores.limits.lock(limitLocks(deps, limited)),
+      readLedger(deps, stores.limits, limited),
       stores.workers.lockAll(workerIds),
       stores.jobs.listOfWorkers(workerIds),
       stores.jobs.lockAll(jobIds),
@@ -89,17 +109,12 @@ function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<r
         .map((host) => (oneJob.has(host.workerId) ? forOneMore(host) : host))
         .map((host) => [host.workerId, host]),
     );
-    const jobsById = new Map(jobs.map((job) => [job.id, job]));
-    const changes: JobChange[] = [];
-    for (const { jobId, version, workerId } of placements) {
-      const job = jobsById.get(jobId);
-      const host = hosts.get(workerId);
-      if (job?.version !== version || host === undefined) continue;
-      if (rejection(host, needOf(job)) !== undefined) continue;
-      changes.push(toChange(deps, job, host.workerId));
-      hosts.set(workerId, hold(host, job.policy.requirements));
-    }
-    const assigned = await stores.jobs.updateAll(changes);
+    const chosen = stillPossible(placements, { jobs, hosts, limits });
+    const changes = chosen.map(({ job, workerId }) => toChange(deps, job, workerId));
+    const [assigned] = await Promise.all([
+      stores.jobs.updateAll(changes),
+      stores.limits.addStarts(limits.taken, deps.clock.now()),
+    ]);
     for (const { lease } of assigned) {
       const worker = oneJob.get(lease?.workerId);
       if (worker !== undefined) await retire(deps, stores, worker);
@@ -108,6 +123,30 @@ function assign(deps: ScheduleDeps, placements: readonly Placement[]): Promise<r
       const change = changes[index];
       return change === undefined ? [] : [{ job, attempt: change.attempt }];
     });
+  });
+}
+
+/** Placements that hold with the jobs, hosts and limits as they are, each with what those before it leave. */
+function stillPossible(
+  placements: readonly Placement[],
+  found: {
+    readonly jobs: readonly Job[];
+    readonly hosts: ReadonlyMap<WorkerId, Host>;
+    readonly limits: LimitLedger;
+  },
+): readonly { readonly job: Job; readonly workerId: WorkerId }[] {
+  const { limits } = found;
+  const hosts = new Map(found.hosts);
+  const jobs = new Map(found.jobs.map((job) => [job.id, job]));
+  return placements.flatMap(({ jobId, version, workerId }) => {
+    const job = jobs.get(jobId);
+    const host = hosts.get(workerId);
+    if (job?.version !== version || host === undefined) return [];
+    if (rejection(host, needOf(job)) !== undefined) return [];
+    if (limits.obstacle(limitsOf(job)) !== undefined) return [];
+    limits.take(limitsOf(job));
+    hosts.set(workerId, hold(host, job.policy.requirements));
+    return [{ job, workerId }];
   });
 }
 

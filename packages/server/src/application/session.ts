@@ -140,6 +140,7 @@ export class Session {
     await this.#step(ref, (held) =>
       held.job.state === "assigned"
         ? returnAttempt(held, {
+            logBytes: 0,
             at: this.#deps.clock.now(),
             message: `the worker refused it: ${message}`,
           })

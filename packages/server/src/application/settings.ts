@@ -27,6 +27,8 @@ export interface Settings {
   readonly replicaTtlMs: number;
   /** Longest pause of a loop: what a lost wake-up costs at most. */
   readonly pollIntervalMs: number;
+  /** Assigned and running jobs of one tenant; others wait. `null`: any number. */
+  readonly tenantJobsMax: number | null;
   /** Jobs that one scheduling turn looks at, most urgent first; the rest wait for the next turn. */
   readonly scheduleLimitCount: number;
   /** How the best of several feasible workers is found, for jobs that do not say. */
@@ -47,6 +49,7 @@ export const DEFAULT_SETTINGS: Settings = {
   cancelTimeoutMs: 300_000,
   replicaTtlMs: 10_000,
   pollIntervalMs: 1_000,
+  tenantJobsMax: null,
   scheduleLimitCount: 10_000,
   placementPolicy: DEFAULT_PLACEMENT_POLICY,
   reserveAfterMs: 30_000,

@@ -2,6 +2,7 @@ import type { FinishedRun, Violation } from "../finished-run.ts";
 import { checkCapacity } from "./capacity.ts";
 import { checkGaplessEvents } from "./gapless-events.ts";
 import { checkKept } from "./kept.ts";
+import { checkLimits } from "./limits.ts";
 import { checkLogsWhole } from "./logs-whole.ts";
 import { checkNoInternalErrors } from "./no-internal-errors.ts";
 import { checkNoNeedlessLoss } from "./no-needless-loss.ts";
@@ -22,6 +23,7 @@ export function checkRun(run: FinishedRun): readonly Violation[] {
     checkPolicies,
     checkOneJobPerKey,
     checkCapacity,
+    checkLimits,
     checkPoolSize,
     checkLogsWhole,
     checkTailsWhole,

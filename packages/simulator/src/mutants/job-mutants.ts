@@ -52,6 +52,12 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     provokedBy: [],
     breakWiring: forgetRequirements,
   },
+  {
+    name: "forgets who holds a concurrency key",
+    promise: "limits",
+    provokedBy: [],
+    breakWiring: forgetHolders,
+  },
 ];
 
 function dropInserts(wiring: Wiring): Wiring {
@@ -183,6 +189,19 @@ function forgetRequirements(wiring: Wiring): Wiring {
     });
     return { ...stores, jobs };
   });
+  return { ...wiring, database };
+}
+
+function forgetHolders(wiring: Wiring): Wiring {
+  const nobody = { listHolders: async () => [] };
+  const unread = withReaders(wiring.database, (readers) => ({
+    ...readers,
+    limits: overriding(readers.limits, nobody),
+  }));
+  const database = withStores(unread, (stores) => ({
+    ...stores,
+    limits: overriding(stores.limits, nobody),
+  }));
   return { ...wiring, database };
 }
 

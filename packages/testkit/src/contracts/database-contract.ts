@@ -6,6 +6,7 @@ import { testInsertJobs } from "./database/insert-jobs.ts";
 import { testJobChanges } from "./database/job-changes.ts";
 import { testJobQueries } from "./database/job-queries.ts";
 import { testJobs } from "./database/jobs.ts";
+import { testLimits } from "./database/limits.ts";
 import { type DatabaseFixture, type Open, Scene } from "./database/scene.ts";
 import { testSubscriptions } from "./database/subscriptions.ts";
 import { testTransactions } from "./database/transactions.ts";
@@ -23,6 +24,7 @@ export function databaseContract(name: string, create: Create): void {
     testInsertJobs(open);
     testAttempts(open);
     testWorkers(open);
+    testLimits(open);
     testEvents(open);
     testSubscriptions(open);
     testTransactions(open);

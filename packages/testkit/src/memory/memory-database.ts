@@ -6,21 +6,29 @@ import {
   type JobChange,
   type JoinToken,
   type JoinTokenStore,
-  jobEventRecords,
   type LeadershipStore,
   type NewJob,
+  NO_QUEUE_LIMITS,
   PlatformError,
+  type QueueLimits,
   type Readers,
   type ReplicaStore,
   type Stores,
 } from "@hodei/domain";
 import { MemoryAttemptReader, MemoryAttemptStore } from "./memory-attempts.ts";
 import { MemoryEventReader } from "./memory-events.ts";
-import { findJobRow, MemoryJobReader, MemoryJobStore, storeJobRow } from "./memory-jobs.ts";
+import { findJobRow, insertJobRows, MemoryJobReader, MemoryJobStore } from "./memory-jobs.ts";
+import { MemoryLimitReader, MemoryLimitStore } from "./memory-limits.ts";
 import { MemorySubscriptionReader, MemorySubscriptionStore } from "./memory-subscriptions.ts";
 import { MemoryWorkerReader, MemoryWorkerStore } from "./memory-workers.ts";
 import { compareText } from "./pages.ts";
 import { type DraftTables, MemoryTables, type Tables } from "./tables.ts";
+
+export interface MemoryDatabaseOptions {
+  readonly onCommit: CommitListener;
+  /** Default: none. */
+  readonly queueLimits?: QueueLimits;
+}
 
 /**
  * A database that lives as long as its process. Transactions run one after another, in the order in which they were
@@ -31,15 +39,18 @@ export class MemoryDatabase implements Database {
   readonly readers: Readers;
   readonly #tables = new MemoryTables();
   readonly #onCommit: CommitListener;
+  readonly #queueLimits: QueueLimits;
   /** Settles when the latest transaction has ended. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ onCommit }: { readonly onCommit: CommitListener }) {
+  constructor({ onCommit, queueLimits = NO_QUEUE_LIMITS }: MemoryDatabaseOptions) {
+    this.#queueLimits = queueLimits;
     this.#onCommit = onCommit;
     this.readers = {
       jobs: new MemoryJobReader(this.#tables),
       attempts: new MemoryAttemptReader(this.#tables),
       workers: new MemoryWorkerReader(this.#tables),
+      limits: new MemoryLimitReader(this.#tables),
       replicas: { list: async () => listReplicas(this.#tables) },
       events: new MemoryEventReader(this.#tables),
       subscriptions: new MemorySubscriptionReader(this.#tables),
@@ -47,17 +58,17 @@ export class MemoryDatabase implements Database {
   }
 
   transact<T>(work: (stores: Stores) => Promise<T>): Promise<T> {
-    return this.#change((draft) => work(createStores(draft)));
+    return this.#change((draft) => work(createStores(draft, this.#queueLimits)));
   }
 
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
-    return this.#change(async (draft) => jobs.map((newJob) => insertJob(draft, newJob)));
+    return this.#change(async (draft) => insertJobRows(draft, jobs, this.#queueLimits));
   }
 
   changeJob(change: JobChange): Promise<Job | undefined> {
     return this.#change(async (draft) => {
       if (findJobRow(draft, change.job.id)?.job.version !== change.job.version) return undefined;
-      const [job] = await new MemoryJobStore(draft).updateAll([change]);
+      const [job] = await new MemoryJobStore(draft, this.#queueLimits).updateAll([change]);
       return job;
     });
   }
@@ -73,35 +84,18 @@ export class MemoryDatabase implements Database {
   }
 }
 
-function createStores(draft: DraftTables): Stores {
+function createStores(draft: DraftTables, queueLimits: QueueLimits): Stores {
   return {
-    jobs: new MemoryJobStore(draft),
+    jobs: new MemoryJobStore(draft, queueLimits),
     attempts: new MemoryAttemptStore(draft),
     workers: new MemoryWorkerStore(draft),
     joinTokens: joinTokenStore(draft),
     replicas: replicaStore(draft),
+    limits: new MemoryLimitStore(draft),
     leadership: leadershipStore(draft),
     events: new MemoryEventReader(draft),
     subscriptions: new MemorySubscriptionStore(draft),
   };
-}
-
-function insertJob(
-  draft: DraftTables,
-  { job, spec, idempotencyKey, causedBy }: NewJob,
-): InsertedJob {
-  if (findJobRow(draft, job.id) !== undefined) {
-    throw new PlatformError("internal", "duplicate_key", `job ${job.id} is stored already`);
-  }
-  if (idempotencyKey !== null) {
-    const key = JSON.stringify([job.tenantId, idempotencyKey]);
-    const seen = findJobRow(draft, draft.idempotencyKeys.get(key) ?? "");
-    if (seen !== undefined) return { job: seen.job, created: false };
-    draft.idempotencyKeys.set(key, job.id);
-  }
-  storeJobRow(draft, { job, spec });
-  draft.newEvents.push(...jobEventRecords(job, [{ type: "created", at: job.createdAt, causedBy }]));
-  return { job, created: true };
 }
 
 function joinTokenStore(draft: DraftTables): JoinTokenStore {

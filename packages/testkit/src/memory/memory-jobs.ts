@@ -2,6 +2,7 @@ import {
   byUrgency,
   type Candidate,
   type HeldAttempt,
+  type InsertedJob,
   isTerminal,
   type Job,
   type JobChange,
@@ -12,11 +13,15 @@ import {
   type JobSpec,
   type JobStore,
   jobEventRecords,
+  type NewJob,
   needOf,
   type Page,
   type PageRequest,
   PlatformError,
+  type QueueLimits,
   queueDeadline,
+  queueFull,
+  type TenantId,
   type WorkerId,
 } from "@hodei/domain";
 import { storeAttempt } from "./memory-attempts.ts";
@@ -65,6 +70,8 @@ export class MemoryJobReader implements JobReader {
         version: job.version,
         priority: job.policy.priority,
         urgentSince: job.urgentSince,
+        concurrency: job.policy.concurrency,
+        rateLimit: job.policy.rateLimit,
       }))
       .toSorted(byUrgency)
       .slice(0, limit);
@@ -148,10 +155,17 @@ export class MemoryJobReader implements JobReader {
 
 export class MemoryJobStore extends MemoryJobReader implements JobStore {
   readonly #draft: DraftTables;
+  readonly #queueLimits: QueueLimits;
 
-  constructor(draft: DraftTables) {
+  constructor(draft: DraftTables, queueLimits: QueueLimits) {
     super(draft);
     this.#draft = draft;
+    this.#queueLimits = queueLimits;
+  }
+
+  async insert(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
+    this.#draft.ensureOpen();
+    return insertJobRows(this.#draft, jobs, this.#queueLimits);
   }
 
   lock(id: JobId): Promise<Job> {
@@ -188,6 +202,50 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
   }
 }
 
+/** Stores the jobs, as `Database.insertJobs` says. @throws PlatformError `resource_exhausted` */
+export function insertJobRows(
+  draft: DraftTables,
+  newJobs: readonly NewJob[],
+  { tenantCount, totalCount }: QueueLimits,
+): readonly InsertedJob[] {
+  const inserted = newJobs.map((newJob) => insertJob(draft, newJob));
+  const added = inserted.filter(({ created }) => created).map(({ job }) => job.tenantId);
+  if (added.length === 0 || (tenantCount === null && totalCount === null)) return inserted;
+  const queued = [...draft.unfinishedJobs.values()]
+    .filter(({ job }) => job.startedAttempts === 0)
+    .map(({ job }) => job.tenantId);
+  if (totalCount !== null && queued.length > totalCount) {
+    throw queueFull(queued.length - added.length, totalCount, "of all tenants");
+  }
+  for (const tenantId of new Set(added)) {
+    const countOf = (tenants: readonly TenantId[]) =>
+      tenants.filter((other) => other === tenantId).length;
+    const count = countOf(queued);
+    if (tenantCount !== null && count > tenantCount) {
+      throw queueFull(count - countOf(added), tenantCount, "of the tenant");
+    }
+  }
+  return inserted;
+}
+
+function insertJob(
+  draft: DraftTables,
+  { job, spec, idempotencyKey, causedBy }: NewJob,
+): InsertedJob {
+  if (findJobRow(draft, job.id) !== undefined) {
+    throw new PlatformError("internal", "duplicate_key", `job ${job.id} is stored already`);
+  }
+  if (idempotencyKey !== null) {
+    const key = JSON.stringify([job.tenantId, idempotencyKey]);
+    const seen = findJobRow(draft, draft.idempotencyKeys.get(key) ?? "");
+    if (seen !== undefined) return { job: seen.job, created: false };
+    draft.idempotencyKeys.set(key, job.id);
+  }
+  storeJobRow(draft, { job, spec });
+  draft.newEvents.push(...jobEventRecords(job, [{ type: "created", at: job.createdAt, causedBy }]));
+  return { job, created: true };
+}
+
 export function findJobRow(
   { unfinishedJobs, finishedJobs }: Tables,
   id: string,
@@ -195,7 +253,7 @@ export function findJobRow(
   return unfinishedJobs.get(id) ?? finishedJobs.get(id);
 }
 
-export function storeJobRow({ unfinishedJobs, finishedJobs }: Tables, row: JobRow): void {
+function storeJobRow({ unfinishedJobs, finishedJobs }: Tables, row: JobRow): void {
   const { id, state } = row.job;
   if (isTerminal(state)) {
     unfinishedJobs.delete(id);

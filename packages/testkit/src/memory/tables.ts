@@ -5,6 +5,7 @@ import {
   type Job,
   type JobSpec,
   type JoinToken,
+  type RateStart,
   type Replica,
   type SubscriptionState,
   type UndeliveredEvent,
@@ -28,6 +29,8 @@ export interface Tables {
   readonly workers: Rows<Worker>;
   readonly joinTokens: Rows<JoinToken>;
   readonly replicas: Rows<Replica>;
+  /** By `keyText`. */
+  readonly rateStarts: Rows<readonly RateStart[]>;
   readonly leaderships: Rows<number>;
   readonly subscriptions: Rows<SubscriptionState>;
   readonly undelivered: Rows<UndeliveredEvent>;
@@ -52,6 +55,7 @@ export class MemoryTables implements Tables {
   readonly workers = new Map<string, Worker>();
   readonly joinTokens = new Map<string, JoinToken>();
   readonly replicas = new Map<string, Replica>();
+  readonly rateStarts = new Map<string, readonly RateStart[]>();
   readonly leaderships = new Map<string, number>();
   readonly subscriptions = new Map<string, SubscriptionState>();
   readonly undelivered = new Map<string, UndeliveredEvent>();
@@ -69,6 +73,7 @@ export class MemoryTables implements Tables {
       workers: new DraftRows(this.workers),
       joinTokens: new DraftRows(this.joinTokens),
       replicas: new DraftRows(this.replicas),
+      rateStarts: new DraftRows(this.rateStarts),
       leaderships: new DraftRows(this.leaderships),
       subscriptions: new DraftRows(this.subscriptions),
       undelivered: new DraftRows(this.undelivered),

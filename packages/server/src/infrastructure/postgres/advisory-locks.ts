@@ -4,3 +4,4 @@
  */
 export const LOCK_CLASS_LEADERSHIP = 0x48_6f_64_01;
 export const LOCK_CLASS_PARTITIONS = 0x48_6f_64_03;
+export const LOCK_CLASS_LIMIT = 0x48_6f_64_04;

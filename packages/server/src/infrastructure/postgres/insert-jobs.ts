@@ -4,6 +4,8 @@ import {
   invariant,
   jobEventRecords,
   type NewJob,
+  type QueueLimits,
+  queueFull,
 } from "@hodei/domain";
 import { insertEventsFrom, toEventsJson } from "./append-events.ts";
 import {
@@ -15,6 +17,7 @@ import {
   type StoredJobRow,
   toJobRow,
 } from "./job-row.ts";
+import { lockNames } from "./limit-store.ts";
 import { toSpecColumns } from "./spec-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
 
@@ -64,6 +67,17 @@ const FIND_BY_KEYS: Statement = {
       on s.tenant_id = k.tenant_id and s.idempotency_key = k.idempotency_key`,
 };
 
+/** Waiting for their first start, or given to a worker that has not taken them yet. */
+const COUNT_QUEUED: Statement = {
+  name: "job_count_queued",
+  text: `
+    select tenant_id, count(*) as count from (
+      select tenant_id from job where state = 'pending' and started_attempts = 0
+      union all
+      select tenant_id from job where state = 'assigned' and started_attempts = 0) as queued
+    group by tenant_id`,
+};
+
 export function toJobInsert(newJob: NewJob): JobInsert {
   const { job, spec, idempotencyKey, causedBy } = newJob;
   const row = { ...toJobRow(job), idempotency_key: idempotencyKey, ...toSpecColumns(spec) };
@@ -102,6 +116,56 @@ export async function insertJobs(
     invariant(job !== undefined, "a job is not inserted only if its key is stored");
     return { job, created: false };
   });
+}
+
+/**
+ * As `insertJobs`, in a transaction, and refuses jobs beyond the limits. Inserts first and counts then, so that repeats of
+ * an idempotency key need no room; whoever inserts meanwhile waits for the lock before.
+ * @throws PlatformError `resource_exhausted`, reason `queue_full`
+ */
+export async function insertWithin(
+  sql: Sql,
+  inserts: readonly JobInsert[],
+  limits: QueueLimits,
+): Promise<readonly InsertedJob[]> {
+  const { tenantCount, totalCount } = limits;
+  if (tenantCount === null && totalCount === null) return insertJobs(sql, inserts);
+  const tenants = [...new Set(inserts.map(({ newJob }) => newJob.job.tenantId))];
+  await lockNames(
+    sql,
+    totalCount === null ? tenants.map((tenant) => `queue/${tenant}`) : ["queue"],
+  );
+  const inserted = await insertJobs(sql, inserts);
+  const newCount = inserted.filter(({ created }) => created).length;
+  if (newCount === 0) return inserted;
+  const counts = await countQueued(sql);
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  if (totalCount !== null && total > totalCount) {
+    throw queueFull(total - newCount, totalCount, "of all tenants");
+  }
+  for (const tenant of tenantCount === null ? [] : tenants) {
+    const count = counts.get(tenant) ?? 0;
+    const own = inserted.filter(({ job, created }) => created && job.tenantId === tenant).length;
+    if (own > 0 && count > (tenantCount ?? 0))
+      throw queueFull(count - own, tenantCount ?? 0, "of the tenant");
+  }
+  return inserted;
+}
+
+async function countQueued(sql: Sql): Promise<ReadonlyMap<string, number>> {
+  const rows = await sql.run<{ readonly tenant_id: string; readonly count: number }>(
+    COUNT_QUEUED,
+    [],
+  );
+  return new Map(rows.map(({ tenant_id, count }) => [tenant_id, count]));
+}
+
+/** Events of those that were not there before. */
+export function createdEvents(
+  inserts: readonly JobInsert[],
+  inserted: readonly InsertedJob[],
+): readonly EventRecord[] {
+  return inserts.flatMap(({ events }, index) => (inserted[index]?.created ? events : []));
 }
 
 async function insertChunk(sql: Sql, inserts: readonly JobInsert[]): Promise<string[]> {

@@ -1,5 +1,6 @@
 import {
   type Candidate,
+  type Concurrency,
   type HeldAttempt,
   type Job,
   type JobFilter,
@@ -10,6 +11,7 @@ import {
   type PageRequest,
   type PlacementTerms,
   PlatformError,
+  type RateLimit,
   type Requirements,
   type TenantId,
   type WorkerId,
@@ -33,7 +35,8 @@ const GET_SPECS: Statement = {
 
 const SELECT_DUE = `
   select j.id, j.tenant_id, j.version, j.priority, j.urgent_since,
-    s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement
+    s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement,
+    s.policy -> 'concurrency' as concurrency, s.policy -> 'rateLimit' as rate_limit
   from job j join job_spec s on s.job_id = j.id
   where j.state = 'pending' and j.run_at <= $1
     and (j.queue_deadline_at is null or j.queue_deadline_at > $1)`;
@@ -111,6 +114,8 @@ interface CandidateRow {
   readonly urgent_since: Date;
   readonly requirements: Requirements;
   readonly placement: PlacementTerms;
+  readonly concurrency: Concurrency | null;
+  readonly rate_limit: RateLimit | null;
 }
 
 interface HeldRow {
@@ -202,6 +207,8 @@ function toCandidate(row: CandidateRow): Candidate {
     urgentSince: row.urgent_since,
     requirements: row.requirements,
     placement: row.placement,
+    concurrency: row.concurrency,
+    rateLimit: row.rate_limit,
   };
 }
 

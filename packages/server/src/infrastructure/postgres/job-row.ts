@@ -33,6 +33,7 @@ export interface JobRow extends OutcomeColumns {
   readonly cancel_requested_at: Date | null;
   readonly cancel_requested_by: string | null;
   readonly correlation_id: string;
+  readonly concurrency_key: string | null;
 }
 
 /** A job with what `job_spec` adds to it. */
@@ -51,7 +52,7 @@ export const JOB_COLUMN_TYPES = {
   created_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
   cancel_requested_at: "timestamptz", cancel_requested_by: "text",
   outcome_reason: "text", outcome_exit_code: "integer", outcome_signal: "text", outcome_message: "text",
-  correlation_id: "text",
+  correlation_id: "text", concurrency_key: "text",
 } as const satisfies Readonly<Record<keyof JobRow, string>>;
 
 /** Never written after the first time. */
@@ -63,6 +64,7 @@ const FIXED_COLUMNS: readonly string[] = [
   "deadline_at",
   "created_at",
   "correlation_id",
+  "concurrency_key",
 ] satisfies (keyof JobRow)[];
 
 export const JOB_COLUMNS = Object.keys(JOB_COLUMN_TYPES) as (keyof JobRow)[];
@@ -102,6 +104,7 @@ export function toJobRow(job: Job): JobRow {
     cancel_requested_by: job.cancelRequest?.by ?? null,
     ...toOutcomeColumns(job.outcome),
     correlation_id: job.correlationId,
+    concurrency_key: job.policy.concurrency?.key ?? null,
   };
 }
 

@@ -1,13 +1,17 @@
 import {
+  type InsertedJob,
   type Job,
   type JobChange,
   type JobEvent,
   type JobId,
   type JobStore,
   jobEventRecords,
+  type NewJob,
+  type QueueLimits,
 } from "@hodei/domain";
 import { insertEventsFrom, toEventsJson } from "./append-events.ts";
 import { changeJobs } from "./change-jobs.ts";
+import { createdEvents, insertWithin, toJobInsert } from "./insert-jobs.ts";
 import { jobNotFound, PostgresJobReader } from "./job-reader.ts";
 import {
   CHANGING_JOB_COLUMNS,
@@ -45,10 +49,19 @@ const UPDATE: Statement = {
 
 export class PostgresJobStore extends PostgresJobReader implements JobStore {
   readonly #transaction: Transaction;
+  readonly #queueLimits: QueueLimits;
 
-  constructor(transaction: Transaction) {
+  constructor(transaction: Transaction, queueLimits: QueueLimits) {
     super(transaction);
     this.#transaction = transaction;
+    this.#queueLimits = queueLimits;
+  }
+
+  async insert(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
+    const inserts = jobs.map(toJobInsert);
+    const inserted = await insertWithin(this.#transaction, inserts, this.#queueLimits);
+    this.#transaction.events.push(...createdEvents(inserts, inserted));
+    return inserted;
   }
 
   async lock(id: JobId): Promise<Job> {

@@ -1,9 +1,10 @@
 import { after, before } from "node:test";
-import type { EventRecord } from "@hodei/domain";
+import { type EventRecord, NO_QUEUE_LIMITS } from "@hodei/domain";
 import {
   concurrentDatabaseContract,
   type DatabaseFixture,
   databaseContract,
+  queueLimitsContract,
   startTestPostgres,
   type TestPostgres,
 } from "@hodei/testkit";
@@ -15,12 +16,13 @@ before(async () => {
 });
 after(() => postgres.stop());
 
-async function createFixture(): Promise<DatabaseFixture> {
+async function createFixture(queueLimits = NO_QUEUE_LIMITS): Promise<DatabaseFixture> {
   const { url, drop } = await postgres.createDatabase();
   const commits: (readonly EventRecord[])[] = [];
   const database = new PostgresDatabase({
     address: url,
     onCommit: (events) => commits.push(events),
+    queueLimits,
   });
   await database.start();
   const close = async () => {
@@ -30,5 +32,6 @@ async function createFixture(): Promise<DatabaseFixture> {
   return { database, commits, close };
 }
 
-databaseContract("PostgresDatabase", createFixture);
-concurrentDatabaseContract("PostgresDatabase", createFixture);
+databaseContract("PostgresDatabase", () => createFixture());
+concurrentDatabaseContract("PostgresDatabase", () => createFixture());
+queueLimitsContract("PostgresDatabase", createFixture);

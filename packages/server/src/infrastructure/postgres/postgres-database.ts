@@ -6,7 +6,9 @@ import {
   type Job,
   type JobChange,
   type NewJob,
+  NO_QUEUE_LIMITS,
   PlatformError,
+  type QueueLimits,
   type Readers,
   type Stores,
 } from "@hodei/domain";
@@ -20,6 +22,7 @@ import { PostgresJobReader } from "./job-reader.ts";
 import { PostgresJobStore } from "./job-store.ts";
 import { PostgresJoinTokenStore } from "./join-token-store.ts";
 import { PostgresLeadershipStore } from "./leadership-store.ts";
+import { PostgresLimitReader, PostgresLimitStore } from "./limit-store.ts";
 import { PostgresReplicaStore } from "./replica-store.ts";
 import { poolSql, type Transaction } from "./sql.ts";
 import { PostgresSubscriptionStore } from "./subscription-store.ts";
@@ -36,6 +39,8 @@ export interface PostgresDatabaseOptions {
   readonly onCommit: CommitListener;
   /** Default: 10. */
   readonly connectionsMax?: number;
+  /** Default: none. */
+  readonly queueLimits?: QueueLimits;
 }
 
 /** Durable state in PostgreSQL 14 or later, whose tables `migrate` has made. */
@@ -45,11 +50,14 @@ export class PostgresDatabase implements Database, Component {
   readonly #inserter: JobInserter;
   readonly #changer: JobChanger;
   readonly #onCommit: CommitListener;
+  readonly #queueLimits: QueueLimits;
   #stopped: Promise<void> | undefined;
 
-  constructor({ address, onCommit, connectionsMax }: PostgresDatabaseOptions) {
+  constructor(options: PostgresDatabaseOptions) {
+    const { address, onCommit, connectionsMax, queueLimits = NO_QUEUE_LIMITS } = options;
+    this.#queueLimits = queueLimits;
     this.#pool = createPool(address, connectionsMax ?? DEFAULT_CONNECTIONS_MAX);
-    this.#inserter = new JobInserter({ pool: this.#pool, onCommit });
+    this.#inserter = new JobInserter({ pool: this.#pool, onCommit, queueLimits });
     this.#changer = new JobChanger({ pool: this.#pool, onCommit });
     this.#onCommit = onCommit;
     const sql = poolSql(this.#pool);
@@ -57,6 +65,7 @@ export class PostgresDatabase implements Database, Component {
       jobs: new PostgresJobReader(sql),
       attempts: new PostgresAttemptReader(sql),
       workers: new PostgresWorkerReader(sql),
+      limits: new PostgresLimitReader(sql),
       replicas: new PostgresReplicaStore(sql),
       events: new PostgresEventReader(sql),
       subscriptions: new PostgresSubscriptionStore(sql),
@@ -87,7 +96,7 @@ export class PostgresDatabase implements Database, Component {
 
   async transact<T>(work: (stores: Stores) => Promise<T>): Promise<T> {
     const { result, events } = await transact(this.#pool, (transaction) =>
-      work(createStores(transaction)),
+      work(createStores(transaction, this.#queueLimits)),
     );
     if (events.length > 0) this.#onCommit(events);
     return result;
@@ -102,13 +111,14 @@ export class PostgresDatabase implements Database, Component {
   }
 }
 
-function createStores(transaction: Transaction): Stores {
+function createStores(transaction: Transaction, queueLimits: QueueLimits): Stores {
   return {
-    jobs: new PostgresJobStore(transaction),
+    jobs: new PostgresJobStore(transaction, queueLimits),
     attempts: new PostgresAttemptStore(transaction),
     workers: new PostgresWorkerStore(transaction),
     joinTokens: new PostgresJoinTokenStore(transaction),
     replicas: new PostgresReplicaStore(transaction),
+    limits: new PostgresLimitStore(transaction),
     leadership: new PostgresLeadershipStore(transaction),
     events: new PostgresEventReader(transaction),
     subscriptions: new PostgresSubscriptionStore(transaction),

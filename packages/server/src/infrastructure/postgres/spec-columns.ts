@@ -20,7 +20,9 @@ export type SpecJson = Omit<
 };
 
 export function toSpecColumns(whole: JobSpec): SpecColumns {
-  const { name, labels, priority, requirements, placement, timeouts, retryPolicy, ...rest } = whole;
+  const { name, labels, priority, requirements, placement, timeouts, retryPolicy, ...others } =
+    whole;
+  const { concurrency, rateLimit, ...rest } = others;
   const spec = {
     ...rest,
     stdin: toBase64(rest.stdin),
@@ -31,7 +33,15 @@ export function toSpecColumns(whole: JobSpec): SpecColumns {
   return {
     name,
     labels,
-    policy: { priority, requirements, placement, timeouts, retryPolicy },
+    policy: {
+      priority,
+      requirements,
+      placement,
+      timeouts,
+      retryPolicy,
+      concurrency,
+      rateLimit,
+    },
     spec,
   };
 }

@@ -21,7 +21,10 @@ function testDueJobs(open: Open): void {
     const second = await scene.pendingJob({ createdAtMs: 1 });
     const third = await scene.pendingJob({ createdAtMs: 1 });
     const fourth = await scene.pendingJob({ createdAtMs: 2 });
-    const first = await scene.pendingJob({ createdAtMs: 3, spec: { priority: 5 } });
+    const concurrency = { key: "deploy", limit: 2, onConflict: "queue" } as const;
+    const rateLimit = { key: "api", count: 5, perMs: 1_000 };
+    const limits = { concurrency, rateLimit };
+    const first = await scene.pendingJob({ createdAtMs: 3, spec: { priority: 5, ...limits } });
     const last = await scene.pendingJob({ createdAtMs: 0, spec: { priority: -5 } });
     const later = await scene.pendingJob({ spec: { notBefore: after(100) } });
     await scene.assignedJob();
@@ -36,6 +39,8 @@ function testDueJobs(open: Open): void {
         version: job.version,
         priority: job.policy.priority,
         urgentSince: job.urgentSince,
+        concurrency: job.policy.concurrency,
+        rateLimit: job.policy.rateLimit,
       })),
     );
     assert.deepEqual(await jobs.listDue(after(99), 2), due.slice(0, 2));

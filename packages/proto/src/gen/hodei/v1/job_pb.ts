@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file hodei/v1/job.proto.
  */
 export const file_hodei_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChJob2RlaS92MS9qb2IucHJvdG8SCGhvZGVpLnYxIpsMCgdKb2JTcGVjEisKBG5hbWUYASABKAlCHbpIGnIYGIABMhNeW15ceDAwLVx4MWZceDdmXSokEiQKB2NvbW1hbmQYAiABKAsyES5ob2RlaS52MS5Db21tYW5kSAASIgoGc2NyaXB0GAMgASgLMhAuaG9kZWkudjEuU2NyaXB0SAASKAoJY29udGFpbmVyGAQgASgLMhMuaG9kZWkudjEuQ29udGFpbmVySAASZwoDZW52GAUgAygLMhouaG9kZWkudjEuSm9iU3BlYy5FbnZFbnRyeUI+ukg7mgE4EOgHIh9yHRiAAjIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKhJyECiAgAgyCl5bXlx4MDBdKiQSKQoLd29ya2luZ19kaXIYBiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEhgKBXN0ZGluGAcgASgMQgm6SAZ6BBiAgEASLAoFZmlsZXMYCCADKAsyEy5ob2RlaS52MS5JbnB1dEZpbGVCCLpIBZIBAhBkEi4KB3NlY3JldHMYCSADKAsyEy5ob2RlaS52MS5TZWNyZXRSZWZCCLpIBZIBAhBkEiYKCXJlc291cmNlcxgKIAEoCzITLmhvZGVpLnYxLlJlc291cmNlcxIzCgtjb25zdHJhaW50cxgLIAMoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCCLpIBZIBAhBAEjMKC3ByZWZlcmVuY2VzGAwgAygLMhQuaG9kZWkudjEuUHJlZmVyZW5jZUIIukgFkgECEEASJAoIcHJpb3JpdHkYDSABKAVCErpIDxoNGGQonP//////////ARJ+CgZsYWJlbHMYDiADKAsyHS5ob2RlaS52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Qk+6SEyaAUkQQCIycjAYgAEyK15bQS1aYS16MC05XShbQS1aYS16MC05Ll8vLV0qW0EtWmEtejAtOV0pPyQqEXIPGIACMgpeW15ceDAwXSokEmoKC2Fubm90YXRpb25zGA8gAygLMiIuaG9kZWkudjEuSm9iU3BlYy5Bbm5vdGF0aW9uc0VudHJ5QjG6SC6aASsQQCITchEQARiAAjIKXlteXHgwMF0qJCoSchAogIABMgpeW15ceDAwXSokEhwKBHRhZ3MYECABKAsyDi5ob2RlaS52MS5UYWdzEiQKCHRpbWVvdXRzGBEgASgLMhIuaG9kZWkudjEuVGltZW91dHMSKwoMcmV0cnlfcG9saWN5GBIgASgLMhUuaG9kZWkudjEuUmV0cnlQb2xpY3kSKgoLY29uY3VycmVuY3kYEyABKAsyFS5ob2RlaS52MS5Db25jdXJyZW5jeRIuCgpub3RfYmVmb3JlGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoGYnVkZ2V0GBYgASgLMhAuaG9kZWkudjEuQnVkZ2V0EiYKCXJldGVudGlvbhgXIAEoCzITLmhvZGVpLnYxLlJldGVudGlvbhIXCg9rZWVwX2JhY2tncm91bmQYGCABKAgSJwoKbG9nX3BvbGljeRgZIAEoCzITLmhvZGVpLnYxLkxvZ1BvbGljeRImCglpc29sYXRpb24YGiABKAsyEy5ob2RlaS52MS5Jc29sYXRpb24SMwoLdG9sZXJhdGlvbnMYHiADKAsyFC5ob2RlaS52MS5Ub2xlcmF0aW9uQgi6SAWSAQIQQBI9ChBwbGFjZW1lbnRfcG9saWN5GB8gASgOMhkuaG9kZWkudjEuUGxhY2VtZW50UG9saWN5Qgi6SAWCAQIQARoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBHdvcmsSBbpIAggBIjgKB0NvbW1hbmQSLQoEYXJndhgBIAMoCUIfukgckgEZCAEQgCAiEnIQKICACDIKXlteXHgwMF0qJCKrAQoGU2NyaXB0EigKB2NvbnRlbnQYASABKAlCF7pIFHISEAEogIBAMgpeW15ceDAwXSokEikKC2ludGVycHJldGVyGAIgASgJQhS6SBFyDyiAIDIKXlteXHgwMF0qJBIrCgRhcmdzGAMgAygJQh26SBqSARcQgCAiEnIQKICACDIKXlteXHgwMF0qJBIfChd3aXRob3V0X3NhZmV0eV9wcmVhbWJsZRgEIAEoCCI/CglDb250YWluZXISGQoFaW1hZ2UYASABKAlCCrpIB3IFEAEYgAgSFwoEYXJndhgCIAMoCUIJukgGkgEDEIAgImEKCUlucHV0RmlsZRIkCgRwYXRoGAEgASgJQha6SBNyERABKIAgMgpeW15ceDAwXSokEhoKB2NvbnRlbnQYAiABKAxCCbpIBnoEGICAQBISCgpleGVjdXRhYmxlGAMgASgIIlMKCVNlY3JldFJlZhIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIACEiwKBGZvcm0YAiABKA4yFC5ob2RlaS52MS5TZWNyZXRGb3JtQgi6SAWCAQIQASLRAQoJUmVzb3VyY2VzEh0KCmNwdV9taWxsaXMYASABKA1CCbpIBioEGIDAPhIkCgxtZW1vcnlfYnl0ZXMYAiABKARCDrpICzIJGICAgICAgIACEiIKCmRpc2tfYnl0ZXMYAyABKARCDrpICzIJGICAgICAgIACEhsKCWdwdV9jb3VudBgEIAEoDUIIukgFKgMYgAgSGwoJZ3B1X21vZGVsGAUgASgJQgi6SAVyAxiAARIhCgRhcmNoGAYgASgJQhO6SBByDlIAUgN4NjRSBWFybTY0IoQBCgpDb25zdHJhaW50EhkKBWxhYmVsGAEgASgJQgq6SAdyBRABGIABEjoKCG9wZXJhdG9yGAIgASgOMhwuaG9kZWkudjEuQ29uc3RyYWludE9wZXJhdG9yQgq6SAeCAQQQASAAEh8KBnZhbHVlcxgDIAMoCUIPukgMkgEJEEAiBXIDGIACImIKClByZWZlcmVuY2USMAoKY29uc3RyYWludBgBIAEoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCBrpIA8gBARIiCgZ3ZWlnaHQYAiABKAVCErpIDxoNGGQonP//////////ASI+CgpUb2xlcmF0aW9uEhcKA2tleRgBIAEoCUIKukgHcgUQARiAARIXCgV2YWx1ZRgCIAEoCUIIukgFcgMYgAIiWAoEVGFncxIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxiAARIWCgR0ZWFtGAIgASgJQgi6SAVyAxiAARIdCgtjb3N0X2NlbnRyZRgDIAEoCUIIukgFcgMYgAEivwEKCFRpbWVvdXRzEj0KBXF1ZXVlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiA54QPMgQQwIQ9EjsKA3J1bhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkITukgQqgENIgUIgOeEDzIEEMCEPRI3CgVncmFjZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyACLjAQoLUmV0cnlQb2xpY3kSHQoMbWF4X2F0dGVtcHRzGAEgASgNQge6SAQqAhhkEj0KCmJhc2VfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEjwKCW1heF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASOAoHcmVhc29ucxgEIAMoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CEbpIDpIBCxAgIgeCAQQQASAAIjUKC0NvbmN1cnJlbmN5EhcKA2tleRgBIAEoCUIKukgHcgUQARiAAhINCgVsaW1pdBgCIAEoDSI3CgZCdWRnZXQSGQoIY3VycmVuY3kYASABKAlCB7pIBHICGAMSEgoKbWF4X21pY3JvcxgCIAEoBCJRCglMb2dQb2xpY3kSEQoJbWF4X2J5dGVzGAEgASgEEjEKCG92ZXJmbG93GAIgASgOMhUuaG9kZWkudjEuTG9nT3ZlcmZsb3dCCLpIBYIBAhABIjIKCUlzb2xhdGlvbhIUCgxwcml2YXRlX2hvbWUYASABKAgSDwoHc2FuZGJveBgCIAEoCCJ6CgVVc2FnZRIrCghjcHVfdGltZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFwZWFrX21lbW9yeV9ieXRlcxgCIAEoBBISCgpyZWFkX2J5dGVzGAMgASgEEhUKDXdyaXR0ZW5fYnl0ZXMYBCABKAQiXAoJUmV0ZW50aW9uEicKBGxvZ3MYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDam9iGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpUBCgdPdXRjb21lEjAKBnJlYXNvbhgBIAEoDjIULmhvZGVpLnYxLkV4aXRSZWFzb25CCrpIB4IBBBABIAASFgoJZXhpdF9jb2RlGAIgASgFSACIAQESFwoGc2lnbmFsGAMgASgJQge6SARyAhggEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDKIAgQgwKCl9leGl0X2NvZGUi/QMKA0pvYhIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEbmFtZRgDIAEoCRIhCgVzdGF0ZRgEIAEoDjISLmhvZGVpLnYxLkpvYlN0YXRlEg8KB3ZlcnNpb24YBSABKAQSDwoHYXR0ZW1wdBgGIAEoDRIQCghwcmlvcml0eRgHIAEoBRIpCgZsYWJlbHMYCCADKAsyGS5ob2RlaS52MS5Kb2IuTGFiZWxzRW50cnkSLgoKY3JlYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoTY2FuY2VsX3JlcXVlc3RlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgOIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLUAgoHQXR0ZW1wdBIOCgZudW1iZXIYASABKA0SJQoFc3RhdGUYAiABKA4yFi5ob2RlaS52MS5BdHRlbXB0U3RhdGUSEQoJd29ya2VyX2lkGAMgASgJEi8KC2Fzc2lnbmVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoHb3V0Y29tZRgHIAEoCzIRLmhvZGVpLnYxLk91dGNvbWUSEQoJbG9nX2J5dGVzGAggASgEEhYKDnByb2Nlc3Nlc19sZWZ0GAkgASgNEh4KBXVzYWdlGAogASgLMg8uaG9kZWkudjEuVXNhZ2UqVAoKU2VjcmV0Rm9ybRIbChdTRUNSRVRfRk9STV9VTlNQRUNJRklFRBAAEhMKD1NFQ1JFVF9GT1JNX0VOVhABEhQKEFNFQ1JFVF9GT1JNX0ZJTEUQAiqFAgoSQ29uc3RyYWludE9wZXJhdG9yEiMKH0NPTlNUUkFJTlRfT1BFUkFUT1JfVU5TUEVDSUZJRUQQABIaChZDT05TVFJBSU5UX09QRVJBVE9SX0VREAESGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9ORRACEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfR1QQAxIaChZDT05TVFJBSU5UX09QRVJBVE9SX0xUEAQSGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9JThAFEh4KGkNPTlNUUkFJTlRfT1BFUkFUT1JfTk9UX0lOEAYSHgoaQ09OU1RSQUlOVF9PUEVSQVRPUl9FWElTVFMQByq4AQoPUGxhY2VtZW50UG9saWN5EiAKHFBMQUNFTUVOVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIhCh1QTEFDRU1FTlRfUE9MSUNZX0xFQVNUX0xPQURFRBABEh0KGVBMQUNFTUVOVF9QT0xJQ1lfQklOX1BBQ0sQAhIbChdQTEFDRU1FTlRfUE9MSUNZX1NQUkVBRBADEiQKIFBMQUNFTUVOVF9QT0xJQ1lfRklSU1RfQVZBSUxBQkxFEAQqWgoLTG9nT3ZlcmZsb3cSHAoYTE9HX09WRVJGTE9XX1VOU1BFQ0lGSUVEEAASFQoRTE9HX09WRVJGTE9XX0RST1AQARIWChJMT0dfT1ZFUkZMT1dfQkxPQ0sQAirMAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1BFTkRJTkcQARIWChJKT0JfU1RBVEVfQVNTSUdORUQQAhIVChFKT0JfU1RBVEVfUlVOTklORxADEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBBIUChBKT0JfU1RBVEVfRkFJTEVEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhcKE0pPQl9TVEFURV9USU1FRF9PVVQQByrtAQoMQXR0ZW1wdFN0YXRlEh0KGUFUVEVNUFRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZBVFRFTVBUX1NUQVRFX0FTU0lHTkVEEAESGQoVQVRURU1QVF9TVEFURV9SVU5OSU5HEAISGwoXQVRURU1QVF9TVEFURV9TVUNDRUVERUQQAxIYChRBVFRFTVBUX1NUQVRFX0ZBSUxFRBAEEhsKF0FUVEVNUFRfU1RBVEVfQ0FOQ0VMTEVEEAUSGwoXQVRURU1QVF9TVEFURV9USU1FRF9PVVQQBhIWChJBVFRFTVBUX1NUQVRFX0xPU1QQByqsBQoKRXhpdFJlYXNvbhIbChdFWElUX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUVYSVRfUkVBU09OX0NPTVBMRVRFRBABEh0KGUVYSVRfUkVBU09OX05PTl9aRVJPX0VYSVQQAhIWChJFWElUX1JFQVNPTl9TSUdOQUwQAxIaChZFWElUX1JFQVNPTl9PT01fS0lMTEVEEAQSGwoXRVhJVF9SRUFTT05fUlVOX1RJTUVPVVQQBRIdChlFWElUX1JFQVNPTl9RVUVVRV9USU1FT1VUEAYSHAoYRVhJVF9SRUFTT05fQ0FOQ0VMTEVEX0JZEAcSGwoXRVhJVF9SRUFTT05fV09SS0VSX0xPU1QQCBIiCh5FWElUX1JFQVNPTl9QUk9WSURFUl9SRUNMQUlNRUQQCRIhCh1FWElUX1JFQVNPTl9JTUFHRV9QVUxMX0ZBSUxFRBAKEiEKHUVYSVRfUkVBU09OX0NPTU1BTkRfTk9UX0ZPVU5EEAsSIQodRVhJVF9SRUFTT05fUEVSTUlTU0lPTl9ERU5JRUQQDBIcChhFWElUX1JFQVNPTl9TUEFXTl9GQUlMRUQQDRIiCh5FWElUX1JFQVNPTl9TRUNSRVRfVU5BVkFJTEFCTEUQDhIcChhFWElUX1JFQVNPTl9JTlBVVF9GQUlMRUQQDxIdChlFWElUX1JFQVNPTl9PVVRQVVRfRkFJTEVEEBASGQoVRVhJVF9SRUFTT05fRElTS19GVUxMEBESGgoWRVhJVF9SRUFTT05fVU5LSUxMQUJMRRASEhwKGEVYSVRfUkVBU09OX0lOVkFMSURfU1BFQxATEhgKFEVYSVRfUkVBU09OX0lOVEVSTkFMEBQSIQodRVhJVF9SRUFTT05fREVBRExJTkVfRVhDRUVERUQQFWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChJob2RlaS92MS9qb2IucHJvdG8SCGhvZGVpLnYxIsQMCgdKb2JTcGVjEisKBG5hbWUYASABKAlCHbpIGnIYGIABMhNeW15ceDAwLVx4MWZceDdmXSokEiQKB2NvbW1hbmQYAiABKAsyES5ob2RlaS52MS5Db21tYW5kSAASIgoGc2NyaXB0GAMgASgLMhAuaG9kZWkudjEuU2NyaXB0SAASKAoJY29udGFpbmVyGAQgASgLMhMuaG9kZWkudjEuQ29udGFpbmVySAASZwoDZW52GAUgAygLMhouaG9kZWkudjEuSm9iU3BlYy5FbnZFbnRyeUI+ukg7mgE4EOgHIh9yHRiAAjIYXltBLVphLXpfXVtBLVphLXowLTlfXSokKhJyECiAgAgyCl5bXlx4MDBdKiQSKQoLd29ya2luZ19kaXIYBiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEhgKBXN0ZGluGAcgASgMQgm6SAZ6BBiAgEASLAoFZmlsZXMYCCADKAsyEy5ob2RlaS52MS5JbnB1dEZpbGVCCLpIBZIBAhBkEi4KB3NlY3JldHMYCSADKAsyEy5ob2RlaS52MS5TZWNyZXRSZWZCCLpIBZIBAhBkEiYKCXJlc291cmNlcxgKIAEoCzITLmhvZGVpLnYxLlJlc291cmNlcxIzCgtjb25zdHJhaW50cxgLIAMoCzIULmhvZGVpLnYxLkNvbnN0cmFpbnRCCLpIBZIBAhBAEjMKC3ByZWZlcmVuY2VzGAwgAygLMhQuaG9kZWkudjEuUHJlZmVyZW5jZUIIukgFkgECEEASJAoIcHJpb3JpdHkYDSABKAVCErpIDxoNGGQonP//////////ARJ+CgZsYWJlbHMYDiADKAsyHS5ob2RlaS52MS5Kb2JTcGVjLkxhYmVsc0VudHJ5Qk+6SEyaAUkQQCIycjAYgAEyK15bQS1aYS16MC05XShbQS1aYS16MC05Ll8vLV0qW0EtWmEtejAtOV0pPyQqEXIPGIACMgpeW15ceDAwXSokEmoKC2Fubm90YXRpb25zGA8gAygLMiIuaG9kZWkudjEuSm9iU3BlYy5Bbm5vdGF0aW9uc0VudHJ5QjG6SC6aASsQQCITchEQARiAAjIKXlteXHgwMF0qJCoSchAogIABMgpeW15ceDAwXSokEhwKBHRhZ3MYECABKAsyDi5ob2RlaS52MS5UYWdzEiQKCHRpbWVvdXRzGBEgASgLMhIuaG9kZWkudjEuVGltZW91dHMSKwoMcmV0cnlfcG9saWN5GBIgASgLMhUuaG9kZWkudjEuUmV0cnlQb2xpY3kSKgoLY29uY3VycmVuY3kYEyABKAsyFS5ob2RlaS52MS5Db25jdXJyZW5jeRIuCgpub3RfYmVmb3JlGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoGYnVkZ2V0GBYgASgLMhAuaG9kZWkudjEuQnVkZ2V0EiYKCXJldGVudGlvbhgXIAEoCzITLmhvZGVpLnYxLlJldGVudGlvbhIXCg9rZWVwX2JhY2tncm91bmQYGCABKAgSJwoKbG9nX3BvbGljeRgZIAEoCzITLmhvZGVpLnYxLkxvZ1BvbGljeRImCglpc29sYXRpb24YGiABKAsyEy5ob2RlaS52MS5Jc29sYXRpb24SMwoLdG9sZXJhdGlvbnMYHiADKAsyFC5ob2RlaS52MS5Ub2xlcmF0aW9uQgi6SAWSAQIQQBI9ChBwbGFjZW1lbnRfcG9saWN5GB8gASgOMhkuaG9kZWkudjEuUGxhY2VtZW50UG9saWN5Qgi6SAWCAQIQARInCgpyYXRlX2xpbWl0GCAgASgLMhMuaG9kZWkudjEuUmF0ZUxpbWl0GioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDQoEd29yaxIFukgCCAEiOAoHQ29tbWFuZBItCgRhcmd2GAEgAygJQh+6SBySARkIARCAICISchAogIAIMgpeW15ceDAwXSokIqsBCgZTY3JpcHQSKAoHY29udGVudBgBIAEoCUIXukgUchIQASiAgEAyCl5bXlx4MDBdKiQSKQoLaW50ZXJwcmV0ZXIYAiABKAlCFLpIEXIPKIAgMgpeW15ceDAwXSokEisKBGFyZ3MYAyADKAlCHbpIGpIBFxCAICISchAogIAIMgpeW15ceDAwXSokEh8KF3dpdGhvdXRfc2FmZXR5X3ByZWFtYmxlGAQgASgIIj8KCUNvbnRhaW5lchIZCgVpbWFnZRgBIAEoCUIKukgHcgUQARiACBIXCgRhcmd2GAIgAygJQgm6SAaSAQMQgCAiYQoJSW5wdXRGaWxlEiQKBHBhdGgYASABKAlCFrpIE3IREAEogCAyCl5bXlx4MDBdKiQSGgoHY29udGVudBgCIAEoDEIJukgGegQYgIBAEhIKCmV4ZWN1dGFibGUYAyABKAgiUwoJU2VjcmV0UmVmEhgKBG5hbWUYASABKAlCCrpIB3IFEAEYgAISLAoEZm9ybRgCIAEoDjIULmhvZGVpLnYxLlNlY3JldEZvcm1CCLpIBYIBAhABItEBCglSZXNvdXJjZXMSHQoKY3B1X21pbGxpcxgBIAEoDUIJukgGKgQYgMA+EiQKDG1lbW9yeV9ieXRlcxgCIAEoBEIOukgLMgkYgICAgICAgAISIgoKZGlza19ieXRlcxgDIAEoBEIOukgLMgkYgICAgICAgAISGwoJZ3B1X2NvdW50GAQgASgNQgi6SAUqAxiACBIbCglncHVfbW9kZWwYBSABKAlCCLpIBXIDGIABEiEKBGFyY2gYBiABKAlCE7pIEHIOUgBSA3g2NFIFYXJtNjQihAEKCkNvbnN0cmFpbnQSGQoFbGFiZWwYASABKAlCCrpIB3IFEAEYgAESOgoIb3BlcmF0b3IYAiABKA4yHC5ob2RlaS52MS5Db25zdHJhaW50T3BlcmF0b3JCCrpIB4IBBBABIAASHwoGdmFsdWVzGAMgAygJQg+6SAySAQkQQCIFcgMYgAIiYgoKUHJlZmVyZW5jZRIwCgpjb25zdHJhaW50GAEgASgLMhQuaG9kZWkudjEuQ29uc3RyYWludEIGukgDyAEBEiIKBndlaWdodBgCIAEoBUISukgPGg0YZCic//////////8BIj4KClRvbGVyYXRpb24SFwoDa2V5GAEgASgJQgq6SAdyBRABGIABEhcKBXZhbHVlGAIgASgJQgi6SAVyAxiAAiJYCgRUYWdzEhkKB3Byb2plY3QYASABKAlCCLpIBXIDGIABEhYKBHRlYW0YAiABKAlCCLpIBXIDGIABEh0KC2Nvc3RfY2VudHJlGAMgASgJQgi6SAVyAxiAASK/AQoIVGltZW91dHMSPQoFcXVldWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CE7pIEKoBDSIFCIDnhA8yBBDAhD0SOwoDcnVuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiA54QPMgQQwIQ9EjcKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAIuMBCgtSZXRyeVBvbGljeRIdCgxtYXhfYXR0ZW1wdHMYASABKA1CB7pIBCoCGGQSPQoKYmFzZV9kZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASPAoJbWF4X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABI4CgdyZWFzb25zGAQgAygOMhQuaG9kZWkudjEuRXhpdFJlYXNvbkIRukgOkgELECAiB4IBBBABIAAijQEKC0NvbmN1cnJlbmN5EiwKA2tleRgBIAEoCUIfukgcchoQARiAAjITXlteXHgwMC1ceDFmXHg3Zl0qJBIXCgVsaW1pdBgCIAEoDUIIukgFKgMYkE4SNwoLb25fY29uZmxpY3QYAyABKA4yGC5ob2RlaS52MS5Db25mbGljdFBvbGljeUIIukgFggECEAEikAEKCVJhdGVMaW1pdBIsCgNrZXkYASABKAlCH7pIHHIaEAEYgAIyE15bXlx4MDAtXHgxZlx4N2ZdKiQSGQoFY291bnQYAiABKA1CCrpIByoFGJBOKAESOgoDcGVyGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiBAiAowUyBBDAhD0iNwoGQnVkZ2V0EhkKCGN1cnJlbmN5GAEgASgJQge6SARyAhgDEhIKCm1heF9taWNyb3MYAiABKAQiUQoJTG9nUG9saWN5EhEKCW1heF9ieXRlcxgBIAEoBBIxCghvdmVyZmxvdxgCIAEoDjIVLmhvZGVpLnYxLkxvZ092ZXJmbG93Qgi6SAWCAQIQASIyCglJc29sYXRpb24SFAoMcHJpdmF0ZV9ob21lGAEgASgIEg8KB3NhbmRib3gYAiABKAgiegoFVXNhZ2USKwoIY3B1X3RpbWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRcGVha19tZW1vcnlfYnl0ZXMYAiABKAQSEgoKcmVhZF9ieXRlcxgDIAEoBBIVCg13cml0dGVuX2J5dGVzGAQgASgEIlwKCVJldGVudGlvbhInCgRsb2dzGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA2pvYhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKVAQoHT3V0Y29tZRIwCgZyZWFzb24YASABKA4yFC5ob2RlaS52MS5FeGl0UmVhc29uQgq6SAeCAQQQASAAEhYKCWV4aXRfY29kZRgCIAEoBUgAiAEBEhcKBnNpZ25hbBgDIAEoCUIHukgEcgIYIBIZCgdtZXNzYWdlGAQgASgJQgi6SAVyAyiAIEIMCgpfZXhpdF9jb2RlIv0DCgNKb2ISCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEgwKBG5hbWUYAyABKAkSIQoFc3RhdGUYBCABKA4yEi5ob2RlaS52MS5Kb2JTdGF0ZRIPCgd2ZXJzaW9uGAUgASgEEg8KB2F0dGVtcHQYBiABKA0SEAoIcHJpb3JpdHkYByABKAUSKQoGbGFiZWxzGAggAygLMhkuaG9kZWkudjEuSm9iLkxhYmVsc0VudHJ5Ei4KCmNyZWF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKE2NhbmNlbF9yZXF1ZXN0ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKB291dGNvbWUYDiABKAsyES5ob2RlaS52MS5PdXRjb21lGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi1AIKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgNEiUKBXN0YXRlGAIgASgOMhYuaG9kZWkudjEuQXR0ZW1wdFN0YXRlEhEKCXdvcmtlcl9pZBgDIAEoCRIvCgthc3NpZ25lZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKB291dGNvbWUYByABKAsyES5ob2RlaS52MS5PdXRjb21lEhEKCWxvZ19ieXRlcxgIIAEoBBIWCg5wcm9jZXNzZXNfbGVmdBgJIAEoDRIeCgV1c2FnZRgKIAEoCzIPLmhvZGVpLnYxLlVzYWdlKlQKClNlY3JldEZvcm0SGwoXU0VDUkVUX0ZPUk1fVU5TUEVDSUZJRUQQABITCg9TRUNSRVRfRk9STV9FTlYQARIUChBTRUNSRVRfRk9STV9GSUxFEAIqhQIKEkNvbnN0cmFpbnRPcGVyYXRvchIjCh9DT05TVFJBSU5UX09QRVJBVE9SX1VOU1BFQ0lGSUVEEAASGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9FURABEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfTkUQAhIaChZDT05TVFJBSU5UX09QRVJBVE9SX0dUEAMSGgoWQ09OU1RSQUlOVF9PUEVSQVRPUl9MVBAEEhoKFkNPTlNUUkFJTlRfT1BFUkFUT1JfSU4QBRIeChpDT05TVFJBSU5UX09QRVJBVE9SX05PVF9JThAGEh4KGkNPTlNUUkFJTlRfT1BFUkFUT1JfRVhJU1RTEAcquAEKD1BsYWNlbWVudFBvbGljeRIgChxQTEFDRU1FTlRfUE9MSUNZX1VOU1BFQ0lGSUVEEAASIQodUExBQ0VNRU5UX1BPTElDWV9MRUFTVF9MT0FERUQQARIdChlQTEFDRU1FTlRfUE9MSUNZX0JJTl9QQUNLEAISGwoXUExBQ0VNRU5UX1BPTElDWV9TUFJFQUQQAxIkCiBQTEFDRU1FTlRfUE9MSUNZX0ZJUlNUX0FWQUlMQUJMRRAEKpUBCg5Db25mbGljdFBvbGljeRIfChtDT05GTElDVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIZChVDT05GTElDVF9QT0xJQ1lfUVVFVUUQARImCiJDT05GTElDVF9QT0xJQ1lfQ0FOQ0VMX0lOX1BST0dSRVNTEAISHwobQ09ORkxJQ1RfUE9MSUNZX0RST1BfTkVXRVNUEAMqWgoLTG9nT3ZlcmZsb3cSHAoYTE9HX09WRVJGTE9XX1VOU1BFQ0lGSUVEEAASFQoRTE9HX09WRVJGTE9XX0RST1AQARIWChJMT0dfT1ZFUkZMT1dfQkxPQ0sQAirMAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1BFTkRJTkcQARIWChJKT0JfU1RBVEVfQVNTSUdORUQQAhIVChFKT0JfU1RBVEVfUlVOTklORxADEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQBBIUChBKT0JfU1RBVEVfRkFJTEVEEAUSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAGEhcKE0pPQl9TVEFURV9USU1FRF9PVVQQByrtAQoMQXR0ZW1wdFN0YXRlEh0KGUFUVEVNUFRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZBVFRFTVBUX1NUQVRFX0FTU0lHTkVEEAESGQoVQVRURU1QVF9TVEFURV9SVU5OSU5HEAISGwoXQVRURU1QVF9TVEFURV9TVUNDRUVERUQQAxIYChRBVFRFTVBUX1NUQVRFX0ZBSUxFRBAEEhsKF0FUVEVNUFRfU1RBVEVfQ0FOQ0VMTEVEEAUSGwoXQVRURU1QVF9TVEFURV9USU1FRF9PVVQQBhIWChJBVFRFTVBUX1NUQVRFX0xPU1QQByrFBQoKRXhpdFJlYXNvbhIbChdFWElUX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUVYSVRfUkVBU09OX0NPTVBMRVRFRBABEh0KGUVYSVRfUkVBU09OX05PTl9aRVJPX0VYSVQQAhIWChJFWElUX1JFQVNPTl9TSUdOQUwQAxIaChZFWElUX1JFQVNPTl9PT01fS0lMTEVEEAQSGwoXRVhJVF9SRUFTT05fUlVOX1RJTUVPVVQQBRIdChlFWElUX1JFQVNPTl9RVUVVRV9USU1FT1VUEAYSHAoYRVhJVF9SRUFTT05fQ0FOQ0VMTEVEX0JZEAcSGwoXRVhJVF9SRUFTT05fV09SS0VSX0xPU1QQCBIiCh5FWElUX1JFQVNPTl9QUk9WSURFUl9SRUNMQUlNRUQQCRIhCh1FWElUX1JFQVNPTl9JTUFHRV9QVUxMX0ZBSUxFRBAKEiEKHUVYSVRfUkVBU09OX0NPTU1BTkRfTk9UX0ZPVU5EEAsSIQodRVhJVF9SRUFTT05fUEVSTUlTU0lPTl9ERU5JRUQQDBIcChhFWElUX1JFQVNPTl9TUEFXTl9GQUlMRUQQDRIiCh5FWElUX1JFQVNPTl9TRUNSRVRfVU5BVkFJTEFCTEUQDhIcChhFWElUX1JFQVNPTl9JTlBVVF9GQUlMRUQQDxIdChlFWElUX1JFQVNPTl9PVVRQVVRfRkFJTEVEEBASGQoVRVhJVF9SRUFTT05fRElTS19GVUxMEBESGgoWRVhJVF9SRUFTT05fVU5LSUxMQUJMRRASEhwKGEVYSVRfUkVBU09OX0lOVkFMSURfU1BFQxATEhgKFEVYSVRfUkVBU09OX0lOVEVSTkFMEBQSIQodRVhJVF9SRUFTT05fREVBRExJTkVfRVhDRUVERUQQFRIXChNFWElUX1JFQVNPTl9EUk9QUEVEEBZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run and under which terms. Immutable once the job exists. At most 1 MiB encoded.
@@ -209,6 +209,11 @@ export type JobSpec = Message<"hodei.v1.JobSpec"> & {
    * @generated from field: hodei.v1.PlacementPolicy placement_policy = 31;
    */
   placementPolicy: PlacementPolicy;
+
+  /**
+   * @generated from field: hodei.v1.RateLimit rate_limit = 32;
+   */
+  rateLimit?: RateLimit | undefined;
 };
 
 /**
@@ -593,6 +598,8 @@ export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
   messageDesc(file_hodei_v1_job, 12);
 
 /**
+ * At most so many jobs of one tenant with the same key are assigned or running at once.
+ *
  * @generated from message hodei.v1.Concurrency
  */
 export type Concurrency = Message<"hodei.v1.Concurrency"> & {
@@ -602,9 +609,16 @@ export type Concurrency = Message<"hodei.v1.Concurrency"> & {
   key: string;
 
   /**
+   * 0: the default of 1. Of jobs with different limits, that of the job that asks for a place holds.
+   *
    * @generated from field: uint32 limit = 2;
    */
   limit: number;
+
+  /**
+   * @generated from field: hodei.v1.ConflictPolicy on_conflict = 3;
+   */
+  onConflict: ConflictPolicy;
 };
 
 /**
@@ -613,6 +627,39 @@ export type Concurrency = Message<"hodei.v1.Concurrency"> & {
  */
 export const ConcurrencySchema: GenMessage<Concurrency> = /*@__PURE__*/
   messageDesc(file_hodei_v1_job, 13);
+
+/**
+ * At most `count` attempts of one tenant's jobs with the same key are given to workers in any span of `per`.
+ *
+ * @generated from message hodei.v1.RateLimit
+ */
+export type RateLimit = Message<"hodei.v1.RateLimit"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Of jobs with different terms, those of the job that asks for a start hold.
+   *
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+
+  /**
+   * Default: 1 s.
+   *
+   * @generated from field: google.protobuf.Duration per = 3;
+   */
+  per?: Duration | undefined;
+};
+
+/**
+ * Describes the message hodei.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_hodei_v1_job, 14);
 
 /**
  * @generated from message hodei.v1.Budget
@@ -638,7 +685,7 @@ export type Budget = Message<"hodei.v1.Budget"> & {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 14);
+  messageDesc(file_hodei_v1_job, 15);
 
 /**
  * How much log an attempt may write, and what happens when it writes faster than it is stored.
@@ -666,7 +713,7 @@ export type LogPolicy = Message<"hodei.v1.LogPolicy"> & {
  * Use `create(LogPolicySchema)` to create a new message.
  */
 export const LogPolicySchema: GenMessage<LogPolicy> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 15);
+  messageDesc(file_hodei_v1_job, 16);
 
 /**
  * What an attempt shares with its worker's machine.
@@ -694,7 +741,7 @@ export type Isolation = Message<"hodei.v1.Isolation"> & {
  * Use `create(IsolationSchema)` to create a new message.
  */
 export const IsolationSchema: GenMessage<Isolation> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 16);
+  messageDesc(file_hodei_v1_job, 17);
 
 /**
  * What an attempt used, all of its processes together.
@@ -732,7 +779,7 @@ export type Usage = Message<"hodei.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 17);
+  messageDesc(file_hodei_v1_job, 18);
 
 /**
  * @generated from message hodei.v1.Retention
@@ -754,7 +801,7 @@ export type Retention = Message<"hodei.v1.Retention"> & {
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 18);
+  messageDesc(file_hodei_v1_job, 19);
 
 /**
  * How an attempt or a job ended.
@@ -794,7 +841,7 @@ export type Outcome = Message<"hodei.v1.Outcome"> & {
  * Use `create(OutcomeSchema)` to create a new message.
  */
 export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 19);
+  messageDesc(file_hodei_v1_job, 20);
 
 /**
  * A job as it stands.
@@ -888,7 +935,7 @@ export type Job = Message<"hodei.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 20);
+  messageDesc(file_hodei_v1_job, 21);
 
 /**
  * One try of a job on one worker.
@@ -958,7 +1005,7 @@ export type Attempt = Message<"hodei.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_hodei_v1_job, 21);
+  messageDesc(file_hodei_v1_job, 22);
 
 /**
  * How an attempt receives a secret.
@@ -1111,6 +1158,54 @@ export const PlacementPolicySchema: GenEnum<PlacementPolicy> = /*@__PURE__*/
   enumDesc(file_hodei_v1_job, 2);
 
 /**
+ * What becomes of a job whose concurrency key has no place left.
+ *
+ * @generated from enum hodei.v1.ConflictPolicy
+ */
+export const ConflictPolicy = {
+  /**
+   * Means `CONFLICT_POLICY_QUEUE`.
+   *
+   * @generated from enum value: CONFLICT_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It waits.
+   *
+   * @generated from enum value: CONFLICT_POLICY_QUEUE = 1;
+   */
+  QUEUE: 1,
+
+  /**
+   * Older jobs of the key are cancelled, running or waiting, but for those that there is room for beside it.
+   *
+   * @generated from enum value: CONFLICT_POLICY_CANCEL_IN_PROGRESS = 2;
+   */
+  CANCEL_IN_PROGRESS: 2,
+
+  /**
+   * It ends at once, reason `dropped`, if as many jobs of the key have not ended yet.
+   *
+   * @generated from enum value: CONFLICT_POLICY_DROP_NEWEST = 3;
+   */
+  DROP_NEWEST: 3,
+} as const;
+
+/**
+ * What becomes of a job whose concurrency key has no place left.
+ *
+ * @generated from enum hodei.v1.ConflictPolicy
+ */
+export type ConflictPolicy = (typeof ConflictPolicy)[keyof typeof ConflictPolicy] | UnknownEnum;
+
+/**
+ * Describes the enum hodei.v1.ConflictPolicy.
+ */
+export const ConflictPolicySchema: GenEnum<ConflictPolicy> = /*@__PURE__*/
+  enumDesc(file_hodei_v1_job, 3);
+
+/**
  * @generated from enum hodei.v1.LogOverflow
  */
 export const LogOverflow = {
@@ -1145,7 +1240,7 @@ export type LogOverflow = (typeof LogOverflow)[keyof typeof LogOverflow] | Unkno
  * Describes the enum hodei.v1.LogOverflow.
  */
 export const LogOverflowSchema: GenEnum<LogOverflow> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 3);
+  enumDesc(file_hodei_v1_job, 4);
 
 /**
  * Life cycle of a job; `docs/states.md` has the transitions.
@@ -1205,7 +1300,7 @@ export type JobState = (typeof JobState)[keyof typeof JobState] | UnknownEnum;
  * Describes the enum hodei.v1.JobState.
  */
 export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 4);
+  enumDesc(file_hodei_v1_job, 5);
 
 /**
  * Life cycle of one attempt.
@@ -1267,7 +1362,7 @@ export type AttemptState = (typeof AttemptState)[keyof typeof AttemptState] | Un
  * Describes the enum hodei.v1.AttemptState.
  */
 export const AttemptStateSchema: GenEnum<AttemptState> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 5);
+  enumDesc(file_hodei_v1_job, 6);
 
 /**
  * Why an attempt or a job ended as it did. Severity, retryability and advice stand in `docs/exit-reasons.md`.
@@ -1384,6 +1479,13 @@ export const ExitReason = {
    * @generated from enum value: EXIT_REASON_DEADLINE_EXCEEDED = 21;
    */
   DEADLINE_EXCEEDED: 21,
+
+  /**
+   * Its concurrency key had no place left, and its spec says to drop it then.
+   *
+   * @generated from enum value: EXIT_REASON_DROPPED = 22;
+   */
+  DROPPED: 22,
 } as const;
 
 /**
@@ -1397,5 +1499,5 @@ export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason] | UnknownE
  * Describes the enum hodei.v1.ExitReason.
  */
 export const ExitReasonSchema: GenEnum<ExitReason> = /*@__PURE__*/
-  enumDesc(file_hodei_v1_job, 6);
+  enumDesc(file_hodei_v1_job, 7);
 

@@ -9,6 +9,7 @@ import {
 } from "@hodei/domain";
 import {
   ATTEMPT_STATES,
+  CONFLICT_POLICIES,
   CONSTRAINT_OPERATORS,
   EXIT_REASON_VALUES,
   fromProtoStreamChoice,
@@ -28,6 +29,7 @@ const TABLES = [
   [ATTEMPT_STATES, Object.keys(ATTEMPT_TRANSITIONS)],
   [WORKER_STATES, [...Object.keys(WORKER_TRANSITIONS), "busy"]],
   [EXIT_REASON_VALUES, Object.keys(EXIT_REASONS)],
+  [CONFLICT_POLICIES, ["queue", "cancel_in_progress", "drop_newest"]],
   [CONSTRAINT_OPERATORS, ["eq", "ne", "gt", "lt", "in", "not_in", "exists"]],
   [PLACEMENT_POLICIES, Object.keys(DOMAIN_POLICIES)],
   [LOG_STREAMS, ["stdout", "stderr"]],

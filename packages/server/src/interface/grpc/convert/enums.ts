@@ -1,6 +1,7 @@
 import type { DescEnum } from "@bufbuild/protobuf";
 import {
   type AttemptState,
+  type ConflictPolicy,
   type ConstraintOperator,
   type ExitReason,
   type JobState,
@@ -15,12 +16,14 @@ import {
 } from "@hodei/domain";
 import {
   AttemptStateSchema,
+  ConflictPolicySchema,
   ConstraintOperatorSchema,
   ExitReasonSchema,
   JobStateSchema,
   LogOverflowSchema,
   PlacementPolicySchema,
   AttemptState as ProtoAttemptState,
+  ConflictPolicy as ProtoConflictPolicy,
   ConstraintOperator as ProtoConstraintOperator,
   ExitReason as ProtoExitReason,
   JobState as ProtoJobState,
@@ -126,6 +129,7 @@ export const EXIT_REASON_VALUES = enumTable<ExitReason, ProtoExitReason>(ExitRea
   invalid_spec: ProtoExitReason.INVALID_SPEC,
   internal: ProtoExitReason.INTERNAL,
   deadline_exceeded: ProtoExitReason.DEADLINE_EXCEEDED,
+  dropped: ProtoExitReason.DROPPED,
 });
 
 export const CONSTRAINT_OPERATORS = enumTable<ConstraintOperator, ProtoConstraintOperator>(
@@ -184,3 +188,12 @@ export const SECRET_FORMS = enumTable<SecretForm, ProtoSecretForm>(SecretFormSch
   env: ProtoSecretForm.ENV,
   file: ProtoSecretForm.FILE,
 });
+
+export const CONFLICT_POLICIES = enumTable<ConflictPolicy, ProtoConflictPolicy>(
+  ConflictPolicySchema,
+  {
+    queue: ProtoConflictPolicy.QUEUE,
+    cancel_in_progress: ProtoConflictPolicy.CANCEL_IN_PROGRESS,
+    drop_newest: ProtoConflictPolicy.DROP_NEWEST,
+  },
+);

@@ -124,8 +124,8 @@ suite("unsupported fields", () => {
   });
 
   test("several are named together", () => {
-    assert.throws(() => parse({ concurrency: {}, budget: {} }), {
-      message: /spec\.concurrency, spec\.budget/,
+    assert.throws(() => parse({ budget: {}, retention: {} }), {
+      message: /spec\.budget, spec\.retention/,
     });
   });
 

@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type Command,
+  type Concurrency,
   type Constraint,
   createJobSpec,
   DEFAULT_CPU_MILLIS,
@@ -14,6 +15,7 @@ import {
   type PlacementTerms,
   PlatformError,
   type Preference,
+  type RateLimit,
   type Requirements,
   type RetryPolicy,
   type Script,
@@ -22,14 +24,17 @@ import {
   type Timeouts,
 } from "@hodei/domain";
 import {
+  ConflictPolicy,
   JobSpecSchema,
   LogOverflow,
   PlacementPolicy,
+  type Concurrency as ProtoConcurrency,
   type Constraint as ProtoConstraint,
   type InputFile as ProtoInputFile,
   type JobSpec as ProtoJobSpec,
   type LogPolicy as ProtoLogPolicy,
   type Preference as ProtoPreference,
+  type RateLimit as ProtoRateLimit,
   type RetryPolicy as ProtoRetryPolicy,
   type SecretRef as ProtoSecretRef,
   type Tags as ProtoTags,
@@ -37,6 +42,7 @@ import {
   SecretForm,
 } from "@hodei/proto/hodei/v1/job";
 import {
+  CONFLICT_POLICIES,
   CONSTRAINT_OPERATORS,
   EXIT_REASON_VALUES,
   LOG_OVERFLOWS,
@@ -55,6 +61,10 @@ import { refuseUnsupportedFields } from "./unsupported-fields.ts";
 
 /** For a script that names none. */
 const DEFAULT_INTERPRETER = "bash";
+/** For a concurrency key without a limit: one job at a time. */
+const DEFAULT_CONCURRENCY_LIMIT = 1;
+/** For a rate limit without a period. */
+const DEFAULT_RATE_PERIOD_MS = 1_000;
 
 /** The spec with every default spelled out. */
 export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
@@ -99,6 +109,8 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
       maxDelay: toProtoDuration(retryPolicy.maxDelayMs),
       reasons: retryPolicy.reasons.map(EXIT_REASON_VALUES.toProto),
     },
+    concurrency: spec.concurrency === null ? undefined : toProtoConcurrency(spec.concurrency),
+    rateLimit: spec.rateLimit === null ? undefined : toProtoRateLimit(spec.rateLimit),
     notBefore: toProtoOptionalTime(spec.notBefore),
     deadline: toProtoOptionalTime(spec.deadline),
     logPolicy: {
@@ -108,6 +120,14 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
     keepBackground: spec.keepBackground,
     isolation: { ...spec.isolation },
   });
+}
+
+function toProtoConcurrency({ key, limit, onConflict }: Concurrency) {
+  return { key, limit, onConflict: CONFLICT_POLICIES.toProto(onConflict) };
+}
+
+function toProtoRateLimit({ key, count, perMs }: RateLimit) {
+  return { key, count, per: toProtoDuration(perMs) };
 }
 
 function toProtoWork(work: Command | Script): ProtoJobSpec["work"] {
@@ -144,6 +164,8 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     tags: fromProtoTags(spec.tags),
     timeouts: fromProtoTimeouts(spec.timeouts),
     retryPolicy: fromProtoRetryPolicy(spec.retryPolicy),
+    concurrency: fromProtoConcurrency(spec.concurrency),
+    rateLimit: fromProtoRateLimit(spec.rateLimit),
     notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
     deadline: spec.deadline ? fromProtoTime("spec.deadline", spec.deadline) : null,
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
@@ -259,6 +281,24 @@ function fromProtoRetryPolicy(policy: ProtoRetryPolicy | undefined): RetryPolicy
     maxDelayMs: maxDelay ? fromProtoDuration("spec.retry_policy.max_delay", maxDelay) : maxDelayMs,
     reasons: (policy?.reasons ?? []).map(EXIT_REASON_VALUES.fromProto),
   };
+}
+
+function fromProtoConcurrency(concurrency: ProtoConcurrency | undefined): Concurrency | null {
+  if (concurrency === undefined) return null;
+  const { key, limit, onConflict } = concurrency;
+  return {
+    key,
+    limit: limit || DEFAULT_CONCURRENCY_LIMIT,
+    onConflict:
+      onConflict === ConflictPolicy.UNSPECIFIED ? "queue" : CONFLICT_POLICIES.fromProto(onConflict),
+  };
+}
+
+function fromProtoRateLimit(rateLimit: ProtoRateLimit | undefined): RateLimit | null {
+  if (rateLimit === undefined) return null;
+  const { key, count, per } = rateLimit;
+  const perMs = per ? fromProtoDuration("spec.rate_limit.per", per) : DEFAULT_RATE_PERIOD_MS;
+  return { key, count, perMs };
 }
 
 function fromProtoLogPolicy(policy: ProtoLogPolicy | undefined): LogPolicy {

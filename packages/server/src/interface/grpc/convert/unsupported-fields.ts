@@ -11,7 +11,6 @@ export interface UnsupportedField {
 /** Parts of a spec that this server cannot act on. To support one is to convert it and to take it out here. */
 export const UNSUPPORTED_FIELDS: readonly UnsupportedField[] = [
   { field: "container", isSet: ({ work }) => work.case === "container" },
-  { field: "concurrency", isSet: ({ concurrency }) => concurrency !== undefined },
   { field: "budget", isSet: ({ budget }) => budget !== undefined },
   { field: "retention", isSet: ({ retention }) => retention !== undefined },
 ];

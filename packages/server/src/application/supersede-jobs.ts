@@ -1,0 +1,66 @@
+import {
+  applyJobEvent,
+  type Candidate,
+  type HeldBack,
+  type Job,
+  keyText,
+  type LimitKey,
+  loopCause,
+  supersededJobs,
+} from "@hodei/domain";
+import { cancelEvent } from "./cancel-job.ts";
+import type { Deps } from "./deps.ts";
+
+type SupersedeDeps = Pick<Deps, "database" | "clock">;
+
+/** Lets the jobs make way that hold the place of one whose spec says so (`cancel_in_progress`). */
+export async function supersedeJobs(
+  deps: SupersedeDeps,
+  candidates: readonly Candidate[],
+  heldBack: readonly HeldBack[],
+): Promise<void> {
+  const waiting = new Set(
+    heldBack.filter(({ obstacle }) => obstacle.code === "concurrency").map(({ jobId }) => jobId),
+  );
+  const keys = new Map<string, LimitKey>();
+  for (const { jobId, tenantId, concurrency } of candidates) {
+    if (!waiting.has(jobId) || concurrency?.onConflict !== "cancel_in_progress") continue;
+    const key = { tenantId, key: concurrency.key };
+    keys.set(keyText(key), key);
+  }
+  for (const key of keys.values()) await supersede(deps, key);
+}
+
+async function supersede(deps: SupersedeDeps, key: LimitKey): Promise<void> {
+  const now = deps.clock.now();
+  const { job, older } = jobsInTheWay(await deps.database.readers.limits.listUnfinished(key), now);
+  if (job === undefined || older.length === 0) return;
+  const by = `job ${job.id}, which is newer and has the same concurrency key \`${key.key}\``;
+  // In the same order everywhere, so that two who lock several do not wait for each other.
+  const ids = older.map(({ id }) => id).toSorted();
+  await deps.database.transact(async ({ jobs }) => {
+    for (const id of ids) {
+      const current = await jobs.lock(id);
+      if (current.outcome !== null || current.cancelRequest !== null) continue;
+      const event = cancelEvent(current, now, { by, causedBy: loopCause("schedule") });
+      await jobs.update(applyJobEvent(current, event), [event]);
+    }
+  });
+}
+
+/** The newest job that is due and wants its place, and those that have to make way and were not asked yet. */
+function jobsInTheWay(
+  unfinished: readonly Job[],
+  now: Date,
+): { readonly job: Job | undefined; readonly older: readonly Job[] } {
+  const job = unfinished.findLast(
+    ({ state, runAt, policy }) =>
+      state === "pending" &&
+      runAt <= now &&
+      policy.concurrency?.onConflict === "cancel_in_progress",
+  );
+  const concurrency = job?.policy.concurrency;
+  if (job === undefined || !concurrency) return { job, older: [] };
+  const older = supersededJobs(unfinished, { id: job.id, concurrency });
+  return { job, older: older.filter(({ cancelRequest }) => cancelRequest === null) };
+}
