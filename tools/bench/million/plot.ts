@@ -39,6 +39,7 @@ export function renderPlot({ title, xTitle, panels }: Plot): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${escapeXml(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     text(title, { x: MARGIN.left, y: 22, attributes: 'font-size="15" font-weight="bold"' }),
     ...parts,
