@@ -13,7 +13,8 @@ const MODES = {
   control: { makePlan: makeControlPlan, createScene: createControlScene },
 } as const;
 
-process.exitCode = await main(process.argv.slice(2));
+// At once: after a failure, clients that nobody waits for any more would keep this process.
+process.exit(await main(process.argv.slice(2)));
 
 async function main(args: string[]): Promise<number> {
   const options = parseOptions(args, Math.random);

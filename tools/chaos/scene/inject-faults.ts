@@ -24,28 +24,33 @@ interface InjectDeps {
 
 /**
  * Does all of `faults` at their times, counted from now; one whose target is still being mended waits for that. Resolves
- * when everything is whole again.
+ * when everything is whole again; if one cannot be mended, the others are first. @throws Error the reason of that
  */
 export async function injectFaults(
   deps: InjectDeps,
   faults: readonly Fault[],
 ): Promise<readonly PastFault[]> {
   const startedAtMs = performance.now();
+  const failed = new AbortController();
+  const signal = AbortSignal.any([deps.signal, failed.signal]);
   const byTarget = Map.groupBy(faults, ({ target }) => target);
-  const done = await Promise.all(
-    [...byTarget.values()].map(async (ofTarget) => {
-      const past: PastFault[] = [];
-      for (const fault of ofTarget) {
-        await pause(fault.atMs - (performance.now() - startedAtMs), deps.signal);
-        if (deps.signal.aborted) break;
-        const beganAt = new Date();
-        await inject(deps, fault);
-        past.push({ ...fault, beganAt, healedAt: new Date() });
-      }
-      return past;
-    }),
+  const past: PastFault[] = [];
+  const injectAll = async (ofTarget: readonly Fault[]) => {
+    for (const fault of ofTarget) {
+      await pause(fault.atMs - (performance.now() - startedAtMs), signal);
+      if (signal.aborted) return;
+      const beganAt = new Date();
+      await inject({ ...deps, signal }, fault);
+      past.push({ ...fault, beganAt, healedAt: new Date() });
+    }
+  };
+  await Promise.all(
+    [...byTarget.values()].map((ofTarget) =>
+      injectAll(ofTarget).catch((error: unknown) => failed.abort(error)),
+    ),
   );
-  return done.flat();
+  failed.signal.throwIfAborted();
+  return past;
 }
 
 async function inject(
