@@ -22,6 +22,7 @@ test("everything but the server has a default", () => {
     attemptOpenFiles: 1024,
     allowRoot: false,
     logBatchBytes: 65_536,
+    logAttemptBytes: 1_073_741_824,
     logSpoolAttemptBytes: 67_108_864,
     logSpoolBytes: 1_073_741_824,
     minFreeDiskBytes: 268_435_456,
