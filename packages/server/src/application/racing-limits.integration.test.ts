@@ -90,6 +90,7 @@ class Instance {
   readonly #led: FencedDatabase;
   readonly #provisioner: Provisioner;
   #epoch: number | undefined;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(url: string, series: number, provider: Provider) {
     const ids = new SequenceIds(series);
@@ -136,7 +137,13 @@ class Instance {
     );
   }
 
-  async provision(): Promise<void> {
+  /** One turn after the other, as a loop does them: a leadership that changes meanwhile is the next turn's. */
+  provision(): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#provision());
+    return this.#turn;
+  }
+
+  async #provision(): Promise<void> {
     if (!this.#led.beginTurn()) return;
     this.deps.dueJobs.forget();
     await this.#provisioner.run().catch((error: unknown) => {
