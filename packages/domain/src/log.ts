@@ -96,8 +96,9 @@ export interface LogPage {
 /** Durable logs. The log of an attempt is one sequence of bytes; where some are missing, a gap counts them. */
 export interface LogStore {
   /**
-   * Stores batches in one transaction; results in the order of the batches. Fenced: a batch whose attempt has another
-   * lease token, or is over, is refused.
+   * Stores batches in one transaction; results in the order of the batches. Calls take effect in the order in which they
+   * are made, so one need not wait for another. Fenced: a batch whose attempt has another lease token, or is over, is
+   * refused.
    * @throws PlatformError `invalid_argument`, reason `malformed_log_batch`, if its data is not what its segments say
    */
   append(batches: readonly LogBatch[]): Promise<readonly AppendResult[]>;

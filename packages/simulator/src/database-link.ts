@@ -44,6 +44,7 @@ export class DatabaseLink implements Database {
   readonly cutOff: Condition;
   readonly #parts: DatabaseLinkParts;
   #isSevered = false;
+  #arriving: Promise<void> = Promise.resolve();
 
   constructor(parts: DatabaseLinkParts) {
     this.#parts = parts;
@@ -62,10 +63,20 @@ export class DatabaseLink implements Database {
       events: aroundCalls(readers.events, remote),
       subscriptions: aroundCalls(readers.subscriptions, remote),
     };
-    this.logs = aroundCalls(parts.logs, async (call) => {
+    const logs = aroundCalls(parts.logs, async (call) => {
       await this.#travel();
       return this.#answer(await call());
     });
+    const { append } = aroundCalls(parts.logs, async (call) => {
+      await this.#arriveInOrder();
+      return this.#answer(await call());
+    });
+    this.logs = {
+      append,
+      read: (range) => logs.read(range),
+      durableOffset: (jobId, attempt) => logs.durableOffset(jobId, attempt),
+      findPlace: (query) => logs.findPlace(query),
+    };
   }
 
   /** Whether calls get through now. */
@@ -114,6 +125,13 @@ export class DatabaseLink implements Database {
   async changeJob(change: JobChange): Promise<Job | undefined> {
     await this.#travel();
     return this.#answer(await this.#parts.database.changeJob(change));
+  }
+
+  /** As `#travel`, but not before what set out earlier: appends to logs keep their order. */
+  #arriveInOrder(): Promise<void> {
+    const arrival = this.#arriving.then(() => this.#travel());
+    this.#arriving = arrival.catch(() => undefined); // its caller is told
+    return arrival;
   }
 
   async #runAndRollBack(work: (stores: Stores) => Promise<unknown>): Promise<void> {

@@ -70,7 +70,7 @@ const QUICK_TIMING: Timing = {
     pollIntervalMs: 500,
   },
   reconnectMaxMs: 10_000,
-  keptWithinMs: 240_000,
+  keptWithinMs: 600_000, // one small worker takes jobs of 25 s one after the other, with their retries
 };
 
 const ACTIVE_MS = 60_000;
@@ -96,24 +96,30 @@ export function planScenario(random: RandomStream): Scenario {
   return {
     replicaCount: shape.integer(1, 3),
     timing: shape.chance(0.5) ? QUICK_TIMING : DEFAULT_TIMING,
-    pool: {
-      name: "default",
-      provider: "fake",
-      minWorkers: shape.integer(0, 1),
-      maxWorkers: shape.integer(1, 3),
-      warmWorkers: shape.integer(0, 1),
-      idleTimeoutMs: shape.chance(0.5) ? shape.integer(1_000, 20_000) : null,
-      lifetimeMs: shape.chance(0.3) ? shape.integer(5_000, 60_000) : null,
-      oneJob: shape.chance(0.2),
-      maxStartsPerMinute: shape.integer(3, 60),
-      template: { arch: "x64", labels: {}, capacity: shape.chance(0.5) ? LARGE : SMALL },
-    },
+    pool: planPool(shape.split("pool")),
     joined: Array.from({ length: shape.integer(0, 2) }, () => (shape.chance(0.5) ? LARGE : SMALL)),
     requests: Array.from({ length: shape.integer(10, 30) }, (_, index) =>
       planRequest(requests.split(String(index)), `request-${index + 1}`),
     ),
     faults: planFaults(faults, { kinds: pickFaultKinds(faults), count, untilMs: ACTIVE_MS }),
     activeMs: ACTIVE_MS,
+  };
+}
+
+function planPool(random: RandomStream): Pool {
+  const oneJob = random.chance(0.2);
+  return {
+    name: "default",
+    provider: "fake",
+    minWorkers: random.integer(0, 1),
+    // One job after the other would take longer than jobs may wait.
+    maxWorkers: oneJob ? random.integer(6, 10) : random.integer(1, 3),
+    warmWorkers: random.integer(0, 1),
+    idleTimeoutMs: random.chance(0.5) ? random.integer(1_000, 20_000) : null,
+    lifetimeMs: random.chance(0.3) ? random.integer(5_000, 60_000) : null,
+    oneJob,
+    maxStartsPerMinute: oneJob ? 60 : random.integer(3, 60),
+    template: { arch: "x64", labels: {}, capacity: random.chance(0.5) ? LARGE : SMALL },
   };
 }
 
