@@ -37,6 +37,7 @@ export function logStoreContract(name: string, create: () => Promise<LogStoreFix
 
   suite(`log store contract: ${name}`, () => {
     testAppend(open);
+    testOrder(open);
     testFence(open);
     testRead(open);
     testPlaces(open);
@@ -119,6 +120,22 @@ function testAppend(open: Open): void {
     await assert.rejects(logs.append([{ ...batch, compression: "zstd" }]), malformed);
     assert.equal(await logs.durableOffset(ref.jobId, 1), 0);
     assert.deepEqual(await logs.append([]), []);
+  });
+}
+
+function testOrder(open: Open): void {
+  test("appends that wait for none before them are stored in the order in which they were made", async (context) => {
+    const { logs, attempt } = await open(context);
+    const ref = refOf(await attempt());
+    const letters = Array.from("abcdefghijklmnopqrst");
+    const answers = await Promise.all(
+      letters.map((letter, index) => logs.append([batchOf(ref, index, [`out:${letter}`])])),
+    );
+    assert.deepEqual(
+      answers.map(([answer]) => answer),
+      letters.map((_, index) => ({ kind: "stored", durableOffset: index + 1 })),
+    );
+    assert.equal((await readStreams(logs, ref)).both, letters.join(""));
   });
 }
 
