@@ -1,9 +1,10 @@
 import { ConflictPolicy } from "@hodei/proto/hodei/v1/job";
 import type { JobSpecInit } from "@hodei/sdk";
 import { type Command, Option } from "commander";
-import { parsedBy } from "./define-command.ts";
+import { collectedBy, parsedBy } from "./define-command.ts";
 import { UsageError } from "./errors.ts";
 import { defined } from "./values/defined.ts";
+import { parseDependency } from "./values/dependency.ts";
 import { parseRateLimit } from "./values/rate-limit.ts";
 import { wholeNumber } from "./values/scalars.ts";
 
@@ -16,12 +17,13 @@ const CONFLICT_POLICIES = {
   "drop-newest": ConflictPolicy.DROP_NEWEST,
 } as const;
 
-/** Flags that say with which other jobs a job may run. */
+/** Flags that say with which other jobs a job may run, and after which. */
 export interface LimitFlags {
   readonly concurrencyKey?: string;
   readonly concurrencyLimit?: number;
   readonly onConflict?: keyof typeof CONFLICT_POLICIES;
   readonly rateLimit?: NonNullable<JobSpecInit["rateLimit"]>;
+  readonly after?: NonNullable<JobSpecInit["after"]>;
 }
 
 export function withLimitOptions(command: Command): Command {
@@ -42,12 +44,19 @@ export function withLimitOptions(command: Command): Command {
       "--rate-limit <key=count/duration>",
       "so many starts with the same key in any such time, such as api=5/1m",
       parsedBy(parseRateLimit),
+    )
+    .option(
+      "--after <job[=condition]>",
+      "wait until this job has succeeded; or with =failed or =any, until it has failed or ended; repeatable",
+      collectedBy(parseDependency),
     );
 }
 
 /** What the flags say of the spec. @throws UsageError */
-export function limitsOf(flags: LimitFlags): Pick<JobSpecInit, "concurrency" | "rateLimit"> {
-  const { concurrencyKey: key, concurrencyLimit: limit, onConflict, rateLimit } = flags;
+export function limitsOf(
+  flags: LimitFlags,
+): Pick<JobSpecInit, "after" | "concurrency" | "rateLimit"> {
+  const { after, concurrencyKey: key, concurrencyLimit: limit, onConflict, rateLimit } = flags;
   if (key === undefined && (limit !== undefined || onConflict !== undefined)) {
     throw new UsageError("--concurrency-limit and --on-conflict are about a concurrency key", {
       next: "give one with --concurrency-key, or leave them out",
@@ -57,5 +66,5 @@ export function limitsOf(flags: LimitFlags): Pick<JobSpecInit, "concurrency" | "
     key === undefined
       ? undefined
       : defined({ key, limit, onConflict: onConflict && CONFLICT_POLICIES[onConflict] });
-  return defined({ concurrency, rateLimit });
+  return defined({ after, concurrency, rateLimit });
 }

@@ -14,6 +14,15 @@ export type { Component } from "./component.ts";
 export type { CertificateAuthority, IssuedCertificate, JoinTokenCodec } from "./credentials.ts";
 export type { DayPartitions } from "./day-partitions.ts";
 export {
+  type Awaited,
+  type Dependency,
+  type DependencyCondition,
+  describeDependency,
+  type JudgedDependency,
+  judgeDependency,
+  MAX_DEPENDENCY_COUNT,
+} from "./dependencies.ts";
+export {
   type ErrorCode,
   invariant,
   isPlatformError,
@@ -209,6 +218,8 @@ export type {
   AttemptStore,
   CommitListener,
   Database,
+  DependencyReader,
+  DependencyStore,
   EventFilter,
   EventPage,
   EventReader,

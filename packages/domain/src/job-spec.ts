@@ -1,3 +1,4 @@
+import { type Dependency, MAX_DEPENDENCY_COUNT } from "./dependencies.ts";
 import { PlatformError } from "./errors.ts";
 import type { Concurrency, RateLimit } from "./limits.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry-policy.ts";
@@ -137,6 +138,8 @@ export interface JobSpec {
   readonly retryPolicy: RetryPolicy;
   readonly concurrency: Concurrency | null;
   readonly rateLimit: RateLimit | null;
+  /** All must hold before it starts. */
+  readonly after: readonly Dependency[];
   /** `null`: at once. */
   readonly notBefore: Date | null;
   /** The job has ended by then; `null`: none. */
@@ -179,6 +182,7 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     retryPolicy: DEFAULT_RETRY_POLICY,
     concurrency: null,
     rateLimit: null,
+    after: [],
     notBefore: null,
     deadline: null,
     logPolicy: DEFAULT_LOG_POLICY,
@@ -211,6 +215,7 @@ export function checkJobSpec(spec: JobSpec): void {
     ),
     ...spec.placement.preferences.flatMap(preferenceViolations),
     ...timeViolations(spec),
+    ...dependencyViolations(spec),
   ];
   if (spec.requirements.gpuModel !== null && spec.requirements.gpuCount === 0) {
     violations.push("resources.gpu_model: needs gpu_count");
@@ -242,6 +247,15 @@ function fileViolations(file: InputFile): string[] {
 function timeViolations({ notBefore, deadline }: JobSpec): string[] {
   if (deadline === null || notBefore === null || deadline > notBefore) return [];
   return ["deadline: must be after not_before"];
+}
+
+function dependencyViolations({ after }: JobSpec): string[] {
+  if (after.length > MAX_DEPENDENCY_COUNT) {
+    return [`after: ${after.length} jobs; at most ${MAX_DEPENDENCY_COUNT} can be waited for`];
+  }
+  const ids = after.map(({ jobId }) => jobId);
+  const repeated = new Set(ids.filter((id, index) => ids.indexOf(id) < index));
+  return [...repeated].map((id) => `after: job ${id} is named more than once`);
 }
 
 function preferenceViolations({ constraint, weight }: Preference): string[] {

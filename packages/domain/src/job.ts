@@ -26,6 +26,7 @@ export type JobEvent = JobFact & {
 /** `at` is the server's time. */
 type JobFact =
   | { readonly type: "created"; readonly at: Date; readonly causedBy: Cause }
+  | { readonly type: "unblocked"; readonly at: Date }
   | { readonly type: "assigned"; readonly at: Date; readonly lease: Lease }
   | { readonly type: "started"; readonly at: Date }
   | { readonly type: "lease_expired"; readonly at: Date; readonly message: string }
@@ -76,10 +77,12 @@ export interface Job {
   readonly attempt: number;
   /** Attempts that a worker has taken; compared with `maxAttempts`. */
   readonly startedAttempts: number;
+  /** It waits for other jobs, and is not due before they have ended. */
+  readonly isBlocked: boolean;
   readonly lease: Lease | null;
   /** Earliest next start. */
   readonly runAt: Date;
-  /** See `urgentSince`; fixed. */
+  /** See `urgentSince`; fixed once it waits for no other job. */
   readonly urgentSince: Date;
   /** It has ended by then; `null`: none. */
   readonly deadline: Date | null;
@@ -97,7 +100,7 @@ type Transitions = Readonly<Partial<Record<JobEvent["type"], JobState>>>;
 /** Job lifecycle: state → event → next state. No entry: illegal. Empty row: terminal. */
 // biome-ignore format: a table reads better in columns
 export const JOB_TRANSITIONS: Readonly<Record<JobState, Transitions>> = {
-  pending:   { assigned: "assigned", cancelled: "cancelled", timed_out: "timed_out" },
+  pending:   { unblocked: "pending", assigned: "assigned", cancelled: "cancelled", timed_out: "timed_out" },
   assigned:  { started: "running", lease_expired: "pending", cancel_requested: "assigned", cancelled: "cancelled" },
   running:   { succeeded: "succeeded", failed: "failed", cancelled: "cancelled", timed_out: "timed_out",
                retry_scheduled: "pending", retries_exhausted: "running", cancel_requested: "running" },
@@ -138,6 +141,7 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
     version: 1,
     attempt: 0,
     startedAttempts: 0,
+    isBlocked: spec.after.length > 0,
     lease: null,
     runAt: spec.notBefore ?? facts.now,
     urgentSince: urgentSince(firstDueAt(spec, facts.now), spec.priority),
@@ -159,9 +163,14 @@ function firstDueAt({ notBefore }: JobSpec, now: Date): Date {
 export function applyJobEvent(job: Job, event: JobEvent): Job {
   const state = JOB_TRANSITIONS[job.state][event.type];
   if (state === undefined) throw illegalTransition(job, event);
+  if (job.isBlocked !== (event.type === "unblocked") && START_EVENTS.includes(event.type)) {
+    throw illegalTransition(job, event);
+  }
   switch (event.type) {
     case "created":
       throw illegalTransition(job, event);
+    case "unblocked":
+      return { ...job, state, ...dueFrom(job, event.at), isBlocked: false };
     case "assigned":
       return { ...job, state, attempt: job.attempt + 1, lease: event.lease };
     case "started":
@@ -178,8 +187,20 @@ export function applyJobEvent(job: Job, event: JobEvent): Job {
     case "failed":
     case "cancelled":
     case "timed_out":
-      return { ...job, state, lease: null, finishedAt: event.at, outcome: event.outcome };
+      return { ...job, ...END, state, finishedAt: event.at, outcome: event.outcome };
   }
+}
+
+/** A blocked job is only unblocked, and only once. */
+const START_EVENTS: readonly JobEvent["type"][] = ["unblocked", "assigned"];
+
+/** What a job that has ended has no more. */
+const END = { lease: null, isBlocked: false } as const;
+
+/** A job does not age while it waits for others. */
+function dueFrom({ runAt, policy }: Job, at: Date): Pick<Job, "runAt" | "urgentSince"> {
+  const dueAt = runAt > at ? runAt : at;
+  return { runAt: dueAt, urgentSince: urgentSince(dueAt, policy.priority) };
 }
 
 /** `job` after all of `events`, in order. @throws PlatformError as `applyJobEvent` */

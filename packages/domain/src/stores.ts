@@ -1,5 +1,6 @@
 import type { Attempt } from "./attempt.ts";
 import type { Cause } from "./cause.ts";
+import type { Awaited, JudgedDependency } from "./dependencies.ts";
 import type { EventCursor, EventRecord, StoredEvent } from "./events.ts";
 import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts";
 import type { Job, JobEvent, JobState } from "./job.ts";
@@ -74,7 +75,7 @@ export interface JobReader {
   getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>>;
   /** Newest first. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
-  /** Pending jobs with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. */
+  /** Pending jobs that are not blocked, with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. */
   listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
   /** Those of the jobs that `listDue` would have, in no order. */
   findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]>;
@@ -223,6 +224,22 @@ export interface LimitReader {
   countHeld(tenantIds: readonly TenantId[]): Promise<ReadonlyMap<TenantId, number>>;
 }
 
+/** What jobs wait for. A job's row goes when the job that it names has ended, and this is known to hold or not. */
+export interface DependencyReader {
+  /**
+   * Jobs with a dependency on one that has ended: on one of `afterIds`, or on any if that is `null`. At most `limit`, in
+   * no order.
+   */
+  listSettled(afterIds: readonly JobId[] | null, limit: number): Promise<readonly JobId[]>;
+  /** What these jobs still wait for, in the order of the ids. */
+  listOf(jobIds: readonly JobId[]): Promise<readonly JudgedDependency[]>;
+}
+
+export interface DependencyStore extends DependencyReader {
+  insert(dependencies: readonly Awaited[]): Promise<void>;
+  remove(dependencies: readonly Awaited[]): Promise<void>;
+}
+
 /** What counts against limits. Places are counted from the jobs themselves: nothing has to be given back. */
 export interface LimitStore extends LimitReader {
   /**
@@ -256,6 +273,7 @@ export interface Stores {
   readonly joinTokens: JoinTokenStore;
   readonly replicas: ReplicaStore;
   readonly limits: LimitStore;
+  readonly dependencies: DependencyStore;
   readonly leadership: LeadershipStore;
   readonly events: EventReader;
   readonly subscriptions: SubscriptionStore;
@@ -264,6 +282,7 @@ export interface Stores {
 /** Reads outside a transaction, each on its own. */
 export interface Readers {
   readonly limits: LimitReader;
+  readonly dependencies: DependencyReader;
   readonly jobs: JobReader;
   readonly attempts: AttemptReader;
   readonly workers: WorkerReader;

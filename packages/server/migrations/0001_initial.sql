@@ -28,6 +28,8 @@ create table job (
   version integer not null,
   attempt integer not null,
   started_attempts integer not null,
+  -- It waits for what job_dependency says.
+  is_blocked boolean not null,
   priority smallint not null,
   run_at timestamptz not null,
   -- When it was first due, earlier by a minute for each point of priority: the order in which jobs are placed.
@@ -45,7 +47,7 @@ create table job (
   cancel_requested_at timestamptz,
   cancel_requested_by text,
   outcome_reason text constraint job_outcome_reason_check check (outcome_reason in (
-    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'worker_lost',
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'dependency_failed', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
     'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
@@ -54,6 +56,7 @@ create table job (
   correlation_id text not null,
   -- Of the spec; here to count who holds it.
   concurrency_key text,
+  constraint job_blocked_check check (not is_blocked or state = 'pending'),
   constraint job_lease_check check (
     (state in ('assigned', 'running')) = (lease_token is not null and lease_worker_id is not null
       and acknowledge_by is not null)),
@@ -71,7 +74,7 @@ create table job (
   autovacuum_vacuum_cost_delay = 0
 );
 
-create index job_due on job (urgent_since, id) where state = 'pending';
+create index job_due on job (urgent_since, id) where state = 'pending' and not is_blocked;
 create index job_run_at on job (run_at) where state = 'pending';
 create index job_queue_deadline on job (queue_deadline_at, id)
   where state = 'pending' and queue_deadline_at is not null;
@@ -101,6 +104,17 @@ create unique index job_spec_idempotency_key on job_spec (tenant_id, idempotency
 create index job_spec_newest on job_spec (tenant_id, created_at, job_id);
 create index job_spec_labels on job_spec using gin (labels jsonb_path_ops) where labels <> '{}';
 
+-- What blocked jobs still wait for; few, and gone when it has come.
+create table job_dependency (
+  job_id uuid not null,
+  after_id uuid not null,
+  tenant_id text not null,
+  condition text not null constraint job_dependency_condition_check check (condition in ('succeeded', 'failed', 'any')),
+  primary key (job_id, after_id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+create index job_dependency_after on job_dependency (after_id);
+
 create table attempt (
   job_id uuid not null,
   number integer not null,
@@ -113,7 +127,7 @@ create table attempt (
   started_at timestamptz,
   finished_at timestamptz,
   outcome_reason text constraint attempt_outcome_reason_check check (outcome_reason in (
-    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'worker_lost',
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'dependency_failed', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
     'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,

@@ -1,5 +1,6 @@
 import {
   DEFAULT_TENANT_ID,
+  type Dependency,
   isPlatformError,
   isTerminal,
   type Job,
@@ -15,7 +16,7 @@ import {
   watchJob,
 } from "@hodei/server/application";
 import type { Cluster } from "./cluster.ts";
-import type { Tail } from "./history.ts";
+import type { Answer, Tail } from "./history.ts";
 import type { RandomStream } from "./random.ts";
 import type { Request } from "./scenario.ts";
 import type { World } from "./world.ts";
@@ -64,9 +65,12 @@ export class Client {
   }
 
   async #pursue(request: Request, random: RandomStream): Promise<void> {
-    const { spec, idempotencyKey, cancelAfterMs } = request;
+    const { idempotencyKey, cancelAfterMs } = request;
     await this.#world.clock.sleep(request.atMs);
-    const jobId = await this.#create(random, request.name, idempotencyKey, (deps) =>
+    const after = this.#latest(request);
+    const spec = { ...request.spec, after };
+    const what = { request: request.name, idempotencyKey, after };
+    const jobId = await this.#create(random, what, (deps) =>
       createJob(deps, PRINCIPAL, { spec, idempotencyKey }),
     );
     if (cancelAfterMs !== null) {
@@ -76,22 +80,31 @@ export class Client {
     await this.#see(jobId, request, random);
     if (!request.isRunAgain) return;
     const name = `${request.name} again`;
-    const againId = await this.#create(random, name, name, (deps) =>
+    const again = { request: name, idempotencyKey: name, after };
+    const againId = await this.#create(random, again, (deps) =>
       retryJob(deps, PRINCIPAL, jobId, name),
     );
     await this.#see(againId, request, random);
   }
 
+  /** One dependency for each condition, as far as there are jobs to wait for. */
+  #latest({ conditions }: Request): readonly Dependency[] {
+    const known = [...new Set(this.#world.history.answers.map(({ jobId }) => jobId))].toReversed();
+    return conditions.flatMap((condition, index) => {
+      const jobId = known[index];
+      return jobId === undefined ? [] : [{ jobId, condition }];
+    });
+  }
+
   async #create(
     random: RandomStream,
-    request: string,
-    idempotencyKey: string | null,
+    what: Omit<Answer, "atMs" | "jobId">,
     useCase: (deps: Deps) => Promise<Job>,
   ): Promise<JobId> {
     const { id } = await this.#insist(random, () => this.#cluster.call(useCase));
     const { clock, history, trace } = this.#world;
-    history.answers.push({ atMs: clock.elapsedMs, request, idempotencyKey, jobId: id });
-    trace.add("client", `knows that ${request} is a job`, id);
+    history.answers.push({ ...what, atMs: clock.elapsedMs, jobId: id });
+    trace.add("client", `knows that ${what.request} is a job`, id);
     return id;
   }
 

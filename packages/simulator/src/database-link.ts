@@ -60,6 +60,7 @@ export class DatabaseLink implements Database {
       workers: aroundCalls(readers.workers, remote),
       replicas: aroundCalls(readers.replicas, remote),
       limits: aroundCalls(readers.limits, remote),
+      dependencies: aroundCalls(readers.dependencies, remote),
       events: aroundCalls(readers.events, remote),
       subscriptions: aroundCalls(readers.subscriptions, remote),
     };
@@ -158,6 +159,7 @@ export class DatabaseLink implements Database {
       joinTokens: aroundCalls(stores.joinTokens, around),
       replicas: aroundCalls(stores.replicas, around),
       limits: aroundCalls(stores.limits, around),
+      dependencies: aroundCalls(stores.dependencies, around),
       leadership: aroundCalls(stores.leadership, around),
       events: aroundCalls(stores.events, around),
       subscriptions: aroundCalls(stores.subscriptions, around),

@@ -1,4 +1,4 @@
-import type { AttemptRef, Job, JobId, LogChunk, WorkerId } from "@hodei/domain";
+import type { AttemptRef, Dependency, Job, JobId, LogChunk, WorkerId } from "@hodei/domain";
 
 /** What those outside of the control plane saw: its promises are measured by this. */
 export class History {
@@ -22,6 +22,8 @@ export interface Answer {
   readonly request: string;
   readonly idempotencyKey: string | null;
   readonly jobId: JobId;
+  /** What the job waits for. */
+  readonly after: readonly Dependency[];
 }
 
 /** A client read a job. Those of one job were read one after another. */

@@ -2,6 +2,7 @@ import {
   type Capacity,
   type Concurrency,
   createJobSpec,
+  type DependencyCondition,
   type JobSpec,
   type Pool,
 } from "@hodei/domain";
@@ -36,6 +37,8 @@ export interface Request {
   readonly name: string;
   readonly atMs: number;
   readonly spec: JobSpec;
+  /** How jobs have to end that the job waits for: of the latest that the client knows by then, so many. */
+  readonly conditions: readonly DependencyCondition[];
   /** `null`: after an unclear answer the client may make a second job. */
   readonly idempotencyKey: string | null;
   /** When the client changes its mind, after the answer. `null`: never. */
@@ -131,6 +134,7 @@ function planRequest(random: RandomStream, name: string): Request {
     name,
     atMs: random.integer(0, ACTIVE_MS * 0.75),
     spec: planSpec(random, name),
+    conditions: planConditions(random.split("after")),
     idempotencyKey: random.chance(0.8) ? name : null,
     cancelAfterMs: random.chance(0.2) ? random.integer(0, 15_000) : null,
     isRunAgain: random.chance(0.05),
@@ -179,6 +183,15 @@ function planConcurrency(random: RandomStream): Concurrency | null {
 
 /** Share of jobs that take turns with others. */
 const LIMITED_PROBABILITY = 0.3;
+
+function planConditions(random: RandomStream): readonly DependencyCondition[] {
+  if (!random.chance(DEPENDENT_PROBABILITY)) return [];
+  const condition = () => random.pick(["succeeded", "failed", "any", "any"] as const) ?? "any";
+  return Array.from({ length: random.integer(1, 3) }, condition);
+}
+
+/** Share of jobs that wait for others. */
+const DEPENDENT_PROBABILITY = 0.25;
 
 function planProgram(random: RandomStream): Program {
   const isLong = random.chance(0.25);

@@ -4,11 +4,13 @@ import {
   type Command,
   type Concurrency,
   type Constraint,
+  type Dependency,
   EXIT_REASONS,
   type ExitReason,
   INTERPRETERS,
   type InputFile,
   type JobEvent,
+  type JobId,
   type JobSpec,
   type Lease,
   type LeaseToken,
@@ -164,6 +166,12 @@ const anyRateLimit = (): Arbitrary<RateLimit> =>
     perMs: fc.integer({ min: 1, max: 86_400_000 }),
   });
 
+const anyDependency = (): Arbitrary<Dependency> =>
+  record({
+    jobId: fc.uuid().map((id) => id as JobId),
+    condition: fc.constantFrom("succeeded", "failed", "any"),
+  });
+
 const anyWait = () => fc.option(fc.integer({ min: 1, max: 31_536_000_000 }));
 
 /** Specs that `checkJobSpec` accepts. */
@@ -191,6 +199,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     instants: anyStartAndEnd(),
     concurrency: fc.option(anyConcurrency()),
     rateLimit: fc.option(anyRateLimit()),
+    after: fc.uniqueArray(anyDependency(), { maxLength: 3, selector: ({ jobId }) => jobId }),
     logPolicy: record({
       maxBytes: fc.integer({ min: 1, max: 2 ** 40 }),
       overflow: fc.constantFrom("drop", "block"),

@@ -1,6 +1,7 @@
 import {
   ConflictPolicy,
   ConstraintOperator,
+  DependencyCondition,
   ExitReason,
   LogOverflow,
   PlacementPolicy,
@@ -194,6 +195,19 @@ export const jobFileSchema = z
         per: duration("Default: 1s.").exactOptional(),
       })
       .meta({ description: "At most so many attempts are given to workers in any such time." })
+      .exactOptional(),
+    after: z
+      .array(
+        z.strictObject({
+          jobId: text("A job of the same tenant."),
+          condition: word(DependencyCondition).exactOptional(),
+        }),
+      )
+      .max(100)
+      .meta({
+        description:
+          "Jobs to wait for: until each has succeeded (default), has failed (failed) or has ended (any).",
+      })
       .exactOptional(),
     notBefore: instant("Not started before this instant.").exactOptional(),
     deadline: instant("Must have ended by this instant.").exactOptional(),

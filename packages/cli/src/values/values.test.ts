@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DependencyCondition } from "@hodei/proto/hodei/v1/job";
 import fc from "fast-check";
+import { parseDependency } from "./dependency.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { parseEnvFile } from "./env-file.ts";
 import { parseLineRange } from "./line-range.ts";
@@ -85,6 +87,19 @@ test("cores, numbers, instants, pairs and ids", () => {
   refusesAll(parsePair, ["", "a", "=b"]);
   assert.equal(parseId("0198C7A4-6A52-7C3E-9D0B-3F6F5B1F2A10").slice(0, 8), "0198c7a4");
   refusesAll(parseId, ["", "1", "0198c7a46a527c3e9d0b3f6f5b1f2a10"]);
+});
+
+test("jobs to wait for", () => {
+  const id = "0198c7a4-6a52-7c3e-9d0b-3f6f5b1f2a10";
+  assert.deepEqual(parseDependency(id), { jobId: id, condition: DependencyCondition.SUCCEEDED });
+  for (const [word, condition] of [
+    ["succeeded", DependencyCondition.SUCCEEDED],
+    ["failed", DependencyCondition.FAILED],
+    ["any", DependencyCondition.ANY],
+  ] as const) {
+    assert.deepEqual(parseDependency(`${id}=${word}`), { jobId: id, condition });
+  }
+  refusesAll(parseDependency, ["", "1", `${id}=`, `${id}=done`, `${id}=any=any`, "=any"]);
 });
 
 test("env files", () => {

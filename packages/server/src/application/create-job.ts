@@ -14,6 +14,12 @@ import {
   type Stores,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
+import {
+  awaitOrEnd,
+  dependenciesOf,
+  lockAfterJobs,
+  withoutNeedlessBlock,
+} from "./job-dependencies.ts";
 import { concurrencyLocks, limitsOf } from "./limits.ts";
 import type { Caller } from "./principal.ts";
 import { sameSpec } from "./same-spec.ts";
@@ -32,7 +38,7 @@ type CreateDeps = Pick<Deps, "database" | "clock" | "ids">;
 /**
  * Stores the job and its `created` event in one transaction; resolved means kept. A repeat with the same key and spec
  * returns the job that stands.
- * @throws PlatformError `invalid_argument`; `already_exists` if the key stands for another spec
+ * @throws PlatformError `invalid_argument`; `not_found` if it is to wait for a job that is not there; `already_exists` if the key stands for another spec
  */
 export async function createJob(
   deps: CreateDeps,
@@ -73,8 +79,8 @@ async function insert(
     const job = createDomainJob(spec, { id, tenantId, correlationId, now });
     return { job, spec, idempotencyKey, causedBy };
   });
-  const inserted = jobs.some(mayBeDropped)
-    ? await insertOrDrop(deps, jobs)
+  const inserted = jobs.some((newJob) => mayBeDropped(newJob) || waitsForJobs(newJob))
+    ? await insertConditionally(deps, jobs)
     : await deps.database.insertJobs(jobs);
   for (const [index, { job, created }] of inserted.entries()) {
     if (!created) await checkRepeat(deps, job.id, jobs[index] as NewJob);
@@ -85,23 +91,35 @@ async function insert(
 const mayBeDropped = ({ job }: NewJob): boolean =>
   job.policy.concurrency?.onConflict === "drop_newest";
 
-/** Stores all of the jobs; those that their concurrency key has no place for, and that say so, as ended at once. */
-function insertOrDrop(
+const waitsForJobs = ({ spec }: NewJob): boolean => spec.after.length > 0;
+
+/**
+ * Stores all of the jobs: those that their concurrency key has no place for, and that say so, and those that wait for what
+ * cannot come any more, as ended at once.
+ */
+function insertConditionally(
   { database, clock }: CreateDeps,
   newJobs: readonly NewJob[],
 ): Promise<readonly InsertedJob[]> {
   return database.transact(async (stores) => {
     const droppable = newJobs.filter(mayBeDropped).map(({ job }) => limitsOf(job));
     await stores.limits.lock(concurrencyLocks(droppable));
-    const others = newJobs.filter((newJob) => !mayBeDropped(newJob));
+    const afterJobs = await lockAfterJobs(stores, newJobs);
+    const isPlain = (newJob: NewJob) => !mayBeDropped(newJob) && !waitsForJobs(newJob);
+    const plain = newJobs.filter(isPlain);
     const inserted = new Map<NewJob, InsertedJob>();
-    for (const [index, one] of (await stores.jobs.insert(others)).entries()) {
-      inserted.set(others[index] as NewJob, one);
+    for (const [index, one] of (await stores.jobs.insert(plain)).entries()) {
+      inserted.set(plain[index] as NewJob, one);
     }
-    for (const newJob of newJobs.filter(mayBeDropped)) {
-      const [one] = await stores.jobs.insert([newJob]);
+    for (const newJob of newJobs.filter((other) => !isPlain(other))) {
+      const dependencies = dependenciesOf(newJob, afterJobs);
+      const [one] = await stores.jobs.insert([withoutNeedlessBlock(newJob, dependencies)]);
       if (one === undefined) continue;
-      const job = one.created ? await dropIfFull(stores, one.job, clock.now()) : one.job;
+      const at = clock.now();
+      const kept =
+        one.created && mayBeDropped(newJob) ? await dropIfFull(stores, one.job, at) : one.job;
+      const awaits = one.created && kept.isBlocked;
+      const job = awaits ? await awaitOrEnd(stores, kept, { dependencies, at }) : kept;
       inserted.set(newJob, { ...one, job });
     }
     return newJobs.map((newJob) => inserted.get(newJob) as InsertedJob);

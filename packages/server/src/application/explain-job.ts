@@ -20,7 +20,8 @@ export async function explainJob(
 ): Promise<Explanation> {
   const job = await findOwnJob(deps, principal, id);
   if (job.state === "pending") {
-    const verdict = await judgeWait(deps, job);
+    const dependencies = job.isBlocked ? await deps.database.readers.dependencies.listOf([id]) : [];
+    const verdict = await judgeWait(deps, job, dependencies);
     return { job, summary: waitSummary(verdict), ...verdict };
   }
   const scores = job.outcome === null ? await placedScores(deps, job) : [];

@@ -1,6 +1,8 @@
 import {
+  describeDependency,
   type Host,
   type Job,
+  type JudgedDependency,
   KIND_FILTERS,
   type LimitObstacle,
   type Need,
@@ -29,6 +31,7 @@ export interface ExplainReason {
     | WaitReason["code"]
     | PoolReason["code"]
     | LimitObstacle["code"]
+    | "dependency"
     | "not_before"
     | "retry_delay"
     | "deadline"
@@ -54,12 +57,18 @@ export type JudgeDeps = Pick<Deps, "database" | "clock" | "sessions" | "pools" |
 /**
  * What the scheduler's next turn would do with a pending job, stored or not, and why: the same plan over the same hosts,
  * with the job among those that are due.
+ * @param dependencies what a blocked job still waits for
  */
-export async function judgeWait(deps: JudgeDeps, job: Job): Promise<Verdict> {
+export async function judgeWait(
+  deps: JudgeDeps,
+  job: Job,
+  dependencies: readonly JudgedDependency[],
+): Promise<Verdict> {
   const { readers } = deps.database;
   const now = deps.clock.now();
   const until = queueDeadline(job);
   if (until !== null && until <= now) return { ...NOTHING, reasons: [lateReason(until)] };
+  if (job.isBlocked) return { ...NOTHING, reasons: dependencies.map(dependencyReason) };
   if (job.runAt > now) {
     return { ...NOTHING, reasons: [delayReason(job)], expectedStartAt: job.runAt };
   }
@@ -108,6 +117,10 @@ function toCandidate(job: Job) {
 function lateReason(until: Date): ExplainReason {
   const message = `it was to start before ${until.toISOString()}, and ends unstarted`;
   return { code: "deadline", message, workerCount: 0 };
+}
+
+function dependencyReason(dependency: JudgedDependency): ExplainReason {
+  return { code: "dependency", message: describeDependency(dependency), workerCount: 0 };
 }
 
 function delayReason({ runAt, startedAttempts }: Job): ExplainReason {

@@ -14,6 +14,7 @@ import {
 } from "./reap.ts";
 import { reconcileSessions } from "./reconcile-sessions.ts";
 import { Reconciler } from "./reconciler.ts";
+import { DependentsRelease } from "./release-dependents.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import type { Topic } from "./signals.ts";
 
@@ -25,6 +26,9 @@ const KEEP_INTERVAL_MS = 60_000;
  * The first is at once.
  */
 const PROVISION_SPACING_MS = 250;
+
+/** Between two looks at what has ended: short jobs end by the hundred a second. The first is at once. */
+const RELEASE_SPACING_MS = 50;
 
 /** Every loop of one replica. Those of the leader rest elsewhere and take over when it dies. */
 export function createLoops(deps: Deps, leadership: Leadership): readonly Component[] {
@@ -52,6 +56,15 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
   return [
     loop("renew-replica", [], always, () => renewReplica(deps)),
     led("schedule", ["due", "workers"], (own) => () => scheduleJobs(own)),
+    led(
+      "release-dependents",
+      ["due"],
+      (own) => {
+        const release = new DependentsRelease(own);
+        return () => release.run();
+      },
+      RELEASE_SPACING_MS,
+    ),
     loop("dispatch", ["held", "workers"], always, () => dispatchAssignments(deps)),
     loop("dispatch-drains", ["workers"], always, () => dispatchDrains(deps)),
     led(

@@ -54,8 +54,9 @@ function jobsInTheWay(
   now: Date,
 ): { readonly job: Job | undefined; readonly older: readonly Job[] } {
   const job = unfinished.findLast(
-    ({ state, runAt, policy }) =>
+    ({ state, isBlocked, runAt, policy }) =>
       state === "pending" &&
+      !isBlocked &&
       runAt <= now &&
       policy.concurrency?.onConflict === "cancel_in_progress",
   );

@@ -32,7 +32,7 @@ test("a run in which nothing happened breaks nothing", () => {
 
 test("an answered job that is not there, or that has not ended, is not kept", () => {
   const run = anEmptyRun();
-  const answer = { atMs: 1, request: "r", idempotencyKey: null };
+  const answer = { atMs: 1, request: "r", idempotencyKey: null, after: [] };
   run.history.answers.push({ ...answer, jobId: "missing" as JobId });
   assert.deepEqual(broken(run), ["kept"]);
   const job = aJob();

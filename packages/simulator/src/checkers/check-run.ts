@@ -1,5 +1,6 @@
 import type { FinishedRun, Violation } from "../finished-run.ts";
 import { checkCapacity } from "./capacity.ts";
+import { checkDependencies } from "./dependencies.ts";
 import { checkGaplessEvents } from "./gapless-events.ts";
 import { checkKept } from "./kept.ts";
 import { checkLimits } from "./limits.ts";
@@ -24,6 +25,7 @@ export function checkRun(run: FinishedRun): readonly Violation[] {
     checkOneJobPerKey,
     checkCapacity,
     checkLimits,
+    checkDependencies,
     checkPoolSize,
     checkLogsWhole,
     checkTailsWhole,

@@ -58,6 +58,12 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     provokedBy: [],
     breakWiring: forgetHolders,
   },
+  {
+    name: "forgets that jobs wait for others",
+    promise: "dependencies",
+    provokedBy: [],
+    breakWiring: unblock,
+  },
 ];
 
 function dropInserts(wiring: Wiring): Wiring {
@@ -202,6 +208,19 @@ function forgetHolders(wiring: Wiring): Wiring {
     ...stores,
     limits: overriding(stores.limits, nobody),
   }));
+  return { ...wiring, database };
+}
+
+function unblock(wiring: Wiring): Wiring {
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      insert: (newJobs) =>
+        stores.jobs.insert(
+          newJobs.map((newJob) => ({ ...newJob, job: { ...newJob.job, isBlocked: false } })),
+        ),
+    });
+    return { ...stores, jobs };
+  });
   return { ...wiring, database };
 }
 

@@ -1,6 +1,7 @@
 import { suite } from "node:test";
 import { testAttempts } from "./database/attempts.ts";
 import { testConcurrentTransactions } from "./database/concurrent-transactions.ts";
+import { testDependencies } from "./database/dependencies.ts";
 import { testEvents } from "./database/events.ts";
 import { testInsertJobs } from "./database/insert-jobs.ts";
 import { testJobChanges } from "./database/job-changes.ts";
@@ -25,6 +26,7 @@ export function databaseContract(name: string, create: Create): void {
     testAttempts(open);
     testWorkers(open);
     testLimits(open);
+    testDependencies(open);
     testEvents(open);
     testSubscriptions(open);
     testTransactions(open);

@@ -16,6 +16,7 @@ import {
   type Stores,
 } from "@hodei/domain";
 import { MemoryAttemptReader, MemoryAttemptStore } from "./memory-attempts.ts";
+import { MemoryDependencyReader, MemoryDependencyStore } from "./memory-dependencies.ts";
 import { MemoryEventReader } from "./memory-events.ts";
 import { findJobRow, insertJobRows, MemoryJobReader, MemoryJobStore } from "./memory-jobs.ts";
 import { MemoryLimitReader, MemoryLimitStore } from "./memory-limits.ts";
@@ -51,6 +52,7 @@ export class MemoryDatabase implements Database {
       attempts: new MemoryAttemptReader(this.#tables),
       workers: new MemoryWorkerReader(this.#tables),
       limits: new MemoryLimitReader(this.#tables),
+      dependencies: new MemoryDependencyReader(this.#tables),
       replicas: { list: async () => listReplicas(this.#tables) },
       events: new MemoryEventReader(this.#tables),
       subscriptions: new MemorySubscriptionReader(this.#tables),
@@ -92,6 +94,7 @@ function createStores(draft: DraftTables, queueLimits: QueueLimits): Stores {
     joinTokens: joinTokenStore(draft),
     replicas: replicaStore(draft),
     limits: new MemoryLimitStore(draft),
+    dependencies: new MemoryDependencyStore(draft),
     leadership: leadershipStore(draft),
     events: new MemoryEventReader(draft),
     subscriptions: new MemorySubscriptionStore(draft),

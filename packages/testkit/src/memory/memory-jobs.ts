@@ -63,7 +63,10 @@ export class MemoryJobReader implements JobReader {
 
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
     return this.#unfinished()
-      .filter((job) => job.state === "pending" && job.runAt <= now && mayWaitAt(job, now))
+      .filter(
+        (job) =>
+          job.state === "pending" && !job.isBlocked && job.runAt <= now && mayWaitAt(job, now),
+      )
       .map((job) => ({
         ...needOf(job),
         jobId: job.id,

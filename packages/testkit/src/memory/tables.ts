@@ -1,5 +1,6 @@
 import {
   type Attempt,
+  type Awaited,
   type EventRecord,
   invariant,
   type Job,
@@ -29,6 +30,7 @@ export interface Tables {
   readonly workers: Rows<Worker>;
   readonly joinTokens: Rows<JoinToken>;
   readonly replicas: Rows<Replica>;
+  readonly dependencies: Rows<Awaited>;
   /** By `keyText`. */
   readonly rateStarts: Rows<readonly RateStart[]>;
   readonly leaderships: Rows<number>;
@@ -55,6 +57,7 @@ export class MemoryTables implements Tables {
   readonly workers = new Map<string, Worker>();
   readonly joinTokens = new Map<string, JoinToken>();
   readonly replicas = new Map<string, Replica>();
+  readonly dependencies = new Map<string, Awaited>();
   readonly rateStarts = new Map<string, readonly RateStart[]>();
   readonly leaderships = new Map<string, number>();
   readonly subscriptions = new Map<string, SubscriptionState>();
@@ -73,6 +76,7 @@ export class MemoryTables implements Tables {
       workers: new DraftRows(this.workers),
       joinTokens: new DraftRows(this.joinTokens),
       replicas: new DraftRows(this.replicas),
+      dependencies: new DraftRows(this.dependencies),
       rateStarts: new DraftRows(this.rateStarts),
       leaderships: new DraftRows(this.leaderships),
       subscriptions: new DraftRows(this.subscriptions),

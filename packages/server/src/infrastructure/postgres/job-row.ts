@@ -19,6 +19,7 @@ export interface JobRow extends OutcomeColumns {
   readonly version: number;
   readonly attempt: number;
   readonly started_attempts: number;
+  readonly is_blocked: boolean;
   readonly priority: number;
   readonly run_at: Date;
   readonly urgent_since: Date;
@@ -46,7 +47,7 @@ export interface StoredJobRow extends JobRow {
 /** Column types of table `job`; also the order of its columns in every statement. */
 // biome-ignore format: one column a line
 export const JOB_COLUMN_TYPES = {
-  id: "uuid", tenant_id: "text", state: "text", version: "integer", attempt: "integer", started_attempts: "integer",
+  id: "uuid", tenant_id: "text", state: "text", version: "integer", attempt: "integer", started_attempts: "integer", is_blocked: "boolean",
   priority: "smallint", run_at: "timestamptz", urgent_since: "timestamptz", deadline_at: "timestamptz", queue_deadline_at: "timestamptz",
   lease_token: "uuid", lease_worker_id: "uuid", acknowledge_by: "timestamptz",
   created_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
@@ -60,7 +61,6 @@ const FIXED_COLUMNS: readonly string[] = [
   "id",
   "tenant_id",
   "priority",
-  "urgent_since",
   "deadline_at",
   "created_at",
   "correlation_id",
@@ -89,6 +89,7 @@ export function toJobRow(job: Job): JobRow {
     version: job.version,
     attempt: job.attempt,
     started_attempts: job.startedAttempts,
+    is_blocked: job.isBlocked,
     priority: job.policy.priority,
     run_at: job.runAt,
     urgent_since: job.urgentSince,
@@ -120,6 +121,7 @@ export function fromJobRow(row: StoredJobRow): Job {
     version: row.version,
     attempt: row.attempt,
     startedAttempts: row.started_attempts,
+    isBlocked: row.is_blocked,
     lease: toLease(row),
     runAt: row.run_at,
     urgentSince: row.urgent_since,

@@ -15,6 +15,7 @@ import {
 import type { Pool } from "pg";
 import { PostgresAttemptReader, PostgresAttemptStore } from "./attempt-reader.ts";
 import { createPool, type PostgresAddress } from "./connection.ts";
+import { PostgresDependencyReader, PostgresDependencyStore } from "./dependency-store.ts";
 import { PostgresEventReader } from "./event-reader.ts";
 import { JobChanger } from "./job-changer.ts";
 import { JobInserter } from "./job-inserter.ts";
@@ -66,6 +67,7 @@ export class PostgresDatabase implements Database, Component {
       attempts: new PostgresAttemptReader(sql),
       workers: new PostgresWorkerReader(sql),
       limits: new PostgresLimitReader(sql),
+      dependencies: new PostgresDependencyReader(sql),
       replicas: new PostgresReplicaStore(sql),
       events: new PostgresEventReader(sql),
       subscriptions: new PostgresSubscriptionStore(sql),
@@ -119,6 +121,7 @@ function createStores(transaction: Transaction, queueLimits: QueueLimits): Store
     joinTokens: new PostgresJoinTokenStore(transaction),
     replicas: new PostgresReplicaStore(transaction),
     limits: new PostgresLimitStore(transaction),
+    dependencies: new PostgresDependencyStore(transaction),
     leadership: new PostgresLeadershipStore(transaction),
     events: new PostgresEventReader(transaction),
     subscriptions: new PostgresSubscriptionStore(transaction),

@@ -3,6 +3,7 @@ import {
   type AttemptState,
   type ConflictPolicy,
   type ConstraintOperator,
+  type DependencyCondition,
   type ExitReason,
   type JobState,
   type LogCompression,
@@ -18,6 +19,7 @@ import {
   AttemptStateSchema,
   ConflictPolicySchema,
   ConstraintOperatorSchema,
+  DependencyConditionSchema,
   ExitReasonSchema,
   JobStateSchema,
   LogOverflowSchema,
@@ -25,6 +27,7 @@ import {
   AttemptState as ProtoAttemptState,
   ConflictPolicy as ProtoConflictPolicy,
   ConstraintOperator as ProtoConstraintOperator,
+  DependencyCondition as ProtoDependencyCondition,
   ExitReason as ProtoExitReason,
   JobState as ProtoJobState,
   LogOverflow as ProtoLogOverflow,
@@ -130,6 +133,7 @@ export const EXIT_REASON_VALUES = enumTable<ExitReason, ProtoExitReason>(ExitRea
   internal: ProtoExitReason.INTERNAL,
   deadline_exceeded: ProtoExitReason.DEADLINE_EXCEEDED,
   dropped: ProtoExitReason.DROPPED,
+  dependency_failed: ProtoExitReason.DEPENDENCY_FAILED,
 });
 
 export const CONSTRAINT_OPERATORS = enumTable<ConstraintOperator, ProtoConstraintOperator>(
@@ -195,5 +199,14 @@ export const CONFLICT_POLICIES = enumTable<ConflictPolicy, ProtoConflictPolicy>(
     queue: ProtoConflictPolicy.QUEUE,
     cancel_in_progress: ProtoConflictPolicy.CANCEL_IN_PROGRESS,
     drop_newest: ProtoConflictPolicy.DROP_NEWEST,
+  },
+);
+
+export const DEPENDENCY_CONDITIONS = enumTable<DependencyCondition, ProtoDependencyCondition>(
+  DependencyConditionSchema,
+  {
+    succeeded: ProtoDependencyCondition.SUCCEEDED,
+    failed: ProtoDependencyCondition.FAILED,
+    any: ProtoDependencyCondition.ANY,
   },
 );

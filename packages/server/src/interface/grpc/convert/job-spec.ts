@@ -8,7 +8,9 @@ import {
   DEFAULT_GRACE_MS,
   DEFAULT_LOG_POLICY,
   DEFAULT_RETRY_POLICY,
+  type Dependency,
   type InputFile,
+  type JobId,
   type JobSpec,
   type LogPolicy,
   MAX_SPEC_BYTES,
@@ -25,11 +27,13 @@ import {
 } from "@hodei/domain";
 import {
   ConflictPolicy,
+  DependencyCondition,
   JobSpecSchema,
   LogOverflow,
   PlacementPolicy,
   type Concurrency as ProtoConcurrency,
   type Constraint as ProtoConstraint,
+  type Dependency as ProtoDependency,
   type InputFile as ProtoInputFile,
   type JobSpec as ProtoJobSpec,
   type LogPolicy as ProtoLogPolicy,
@@ -44,6 +48,7 @@ import {
 import {
   CONFLICT_POLICIES,
   CONSTRAINT_OPERATORS,
+  DEPENDENCY_CONDITIONS,
   EXIT_REASON_VALUES,
   LOG_OVERFLOWS,
   PLACEMENT_POLICIES,
@@ -111,6 +116,10 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
     },
     concurrency: spec.concurrency === null ? undefined : toProtoConcurrency(spec.concurrency),
     rateLimit: spec.rateLimit === null ? undefined : toProtoRateLimit(spec.rateLimit),
+    after: spec.after.map(({ jobId, condition }) => ({
+      jobId,
+      condition: DEPENDENCY_CONDITIONS.toProto(condition),
+    })),
     notBefore: toProtoOptionalTime(spec.notBefore),
     deadline: toProtoOptionalTime(spec.deadline),
     logPolicy: {
@@ -166,6 +175,7 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     retryPolicy: fromProtoRetryPolicy(spec.retryPolicy),
     concurrency: fromProtoConcurrency(spec.concurrency),
     rateLimit: fromProtoRateLimit(spec.rateLimit),
+    after: spec.after.map(fromProtoDependency),
     notBefore: spec.notBefore ? fromProtoTime("spec.not_before", spec.notBefore) : null,
     deadline: spec.deadline ? fromProtoTime("spec.deadline", spec.deadline) : null,
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
@@ -299,6 +309,17 @@ function fromProtoRateLimit(rateLimit: ProtoRateLimit | undefined): RateLimit | 
   const { key, count, per } = rateLimit;
   const perMs = per ? fromProtoDuration("spec.rate_limit.per", per) : DEFAULT_RATE_PERIOD_MS;
   return { key, count, perMs };
+}
+
+/** Ids are compared as text, and the contract takes them in any case. */
+function fromProtoDependency({ jobId, condition }: ProtoDependency): Dependency {
+  return {
+    jobId: jobId.toLowerCase() as JobId,
+    condition:
+      condition === DependencyCondition.UNSPECIFIED
+        ? "succeeded"
+        : DEPENDENCY_CONDITIONS.fromProto(condition),
+  };
 }
 
 function fromProtoLogPolicy(policy: ProtoLogPolicy | undefined): LogPolicy {
