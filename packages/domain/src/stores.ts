@@ -107,6 +107,17 @@ export interface JobStore extends JobReader {
   update(job: Job, events: readonly JobEvent[]): Promise<Job>;
   /** Stores the changes of different jobs; returns those with their new versions. @throws PlatformError `conflict` if one is stale */
   updateAll(changes: readonly JobChange[]): Promise<readonly Job[]>;
+  /**
+   * Moves jobs that ended at `endedUntil` or before, with their specs and attempts, out of the way of those that live: the
+   * oldest first, `limit` at most. Returns how many. Every reader finds them as before, and nothing changes them any more;
+   * once their retention is over they go. Two who move at once move different jobs.
+   */
+  moveFinished(endedUntil: Date, limit: number): Promise<number>;
+  /**
+   * Forgets idempotency keys of jobs that were created before `createdBefore` and are gone, `limit` at most, and returns how
+   * many. A key that is not forgotten yet is free all the same once its job is gone: this only keeps them few.
+   */
+  forgetKeys(createdBefore: Date, limit: number): Promise<number>;
 }
 
 export interface AttemptReader {

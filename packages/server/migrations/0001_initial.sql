@@ -14,7 +14,8 @@ create table schema_floor (
 
 insert into schema_floor (step) values (1);
 
--- The hot row: all that changes in the life of a job, and nothing else.
+-- The hot row: all that changes in the life of a job, and nothing else. A minute after its end a job leaves this table, and
+-- job_spec and attempt with it, for finished_job and finished_attempt: what is here is as small as the work at hand.
 --
 -- A change of state touches a column that indexes' conditions name, so it writes a new version into each index it
 -- belongs to. Hence every index but the primary key is partial and about unfinished jobs, and lists by age or label are
@@ -65,10 +66,9 @@ create table job (
       and outcome_reason is not null))
 ) with (
   fillfactor = 70,
-  -- Each job leaves three dead versions behind, so vacuum by count rather than by a share of a table that only grows.
+  -- Each job leaves all of its versions behind, so vacuum by count rather than by a share of what is there.
   autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 10000,
-  autovacuum_vacuum_insert_scale_factor = 0.05,
   autovacuum_analyze_scale_factor = 0,
   autovacuum_analyze_threshold = 10000,
   autovacuum_vacuum_cost_delay = 0
@@ -85,22 +85,27 @@ create index job_of_concurrency_key on job (tenant_id, concurrency_key, created_
 -- Few of many: looked for among all those that succeeded.
 create index job_not_succeeded on job (tenant_id, created_at, id)
   where state in ('failed', 'cancelled', 'timed_out');
+-- In the order in which they leave.
+create index job_ended on job (finished_at, id) where finished_at is not null;
 
 -- What never changes. The small columns come first: reading them leaves a large spec in its TOAST table.
 create table job_spec (
   job_id uuid primary key,
   tenant_id text not null,
   created_at timestamptz not null,
-  idempotency_key text,
   name text not null,
   labels jsonb not null,
   policy jsonb not null,
   -- json, not jsonb: never looked into by SQL, and comes back as it was written.
   spec json not null
-) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+) with (
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 10000,
+  autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0
+);
 
-create unique index job_spec_idempotency_key on job_spec (tenant_id, idempotency_key)
-  where idempotency_key is not null;
 create index job_spec_newest on job_spec (tenant_id, created_at, job_id);
 create index job_spec_labels on job_spec using gin (labels jsonb_path_ops) where labels <> '{}';
 
@@ -144,11 +149,96 @@ create table attempt (
 ) with (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0,
-  autovacuum_vacuum_threshold = 10000
+  autovacuum_vacuum_threshold = 10000,
+  autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 10000,
+  autovacuum_vacuum_cost_delay = 0
 );
 
+-- Which job an idempotency key made. A key is unique for as long as its job is kept, wherever that is, so it has a table of
+-- its own, which no partition can be unique across; rows whose job is gone go in small batches.
+create table job_key (
+  tenant_id text not null,
+  key text not null,
+  job_id uuid not null,
+  created_at timestamptz not null,
+  primary key (tenant_id, key)
+) with (
+  autovacuum_vacuum_scale_factor = 0.05,
+  autovacuum_vacuum_insert_scale_factor = 0.05,
+  autovacuum_vacuum_cost_delay = 0
+);
+
+create index job_key_oldest on job_key (created_at);
+
+-- Jobs that have ended, with their specs. They never change, and were checked when they were in job.
+--
+-- In partitions, one for each day of UTC, that the server makes and drops (PostgresPartitions): that of the job's end.
+create table finished_job (
+  id uuid not null,
+  tenant_id text not null,
+  state text not null,
+  version integer not null,
+  attempt integer not null,
+  started_attempts integer not null,
+  priority smallint not null,
+  run_at timestamptz not null,
+  urgent_since timestamptz not null,
+  deadline_at timestamptz,
+  queue_deadline_at timestamptz,
+  lease_token uuid,
+  lease_worker_id uuid,
+  acknowledge_by timestamptz,
+  created_at timestamptz not null,
+  started_at timestamptz,
+  finished_at timestamptz not null,
+  cancel_requested_at timestamptz,
+  cancel_requested_by text,
+  outcome_reason text not null,
+  outcome_exit_code integer,
+  outcome_signal text,
+  outcome_message text,
+  correlation_id text not null,
+  concurrency_key text,
+  name text not null,
+  labels jsonb not null,
+  policy jsonb not null,
+  spec json not null,
+  primary key (id, finished_at)
+) partition by range (finished_at);
+
+create index finished_job_newest on finished_job (tenant_id, created_at, id);
+create index finished_job_not_succeeded on finished_job (tenant_id, created_at, id)
+  where state in ('failed', 'cancelled', 'timed_out');
+create index finished_job_labels on finished_job using gin (labels jsonb_path_ops) where labels <> '{}';
+
+-- Attempts of finished_job, in partitions by the day of their job's end.
+create table finished_attempt (
+  job_finished_at timestamptz not null,
+  job_id uuid not null,
+  number integer not null,
+  tenant_id text not null,
+  worker_id uuid not null,
+  lease_token uuid not null,
+  state text not null,
+  assigned_at timestamptz not null,
+  started_at timestamptz,
+  finished_at timestamptz,
+  outcome_reason text,
+  outcome_exit_code integer,
+  outcome_signal text,
+  outcome_message text,
+  log_bytes bigint not null,
+  processes_left integer not null,
+  cpu_ms bigint,
+  peak_memory_bytes bigint,
+  read_bytes bigint,
+  written_bytes bigint,
+  primary key (job_id, number, job_finished_at)
+) partition by range (job_finished_at);
+
 -- Finds the attempts of a day, in order to know whether its log may go. Costs next to nothing to keep.
-create index attempt_assigned on attempt using brin (assigned_at);
+create index finished_attempt_assigned on finished_attempt using brin (assigned_at);
 
 create table worker (
   id uuid primary key,

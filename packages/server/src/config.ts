@@ -88,6 +88,8 @@ export const schema = z.strictObject({
    * logs, which say so. Default: 1 TiB.
    */
   tenantLogBytesPerDay: z.coerce.number().int().min(0).default(TIB),
+  /** How long a job is kept after its end, with its attempts, at least; whole days go at once. Default: 30 days. */
+  jobRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
   /** How long an event is kept, at least; whole days go at once. Default: 30 days. */
   eventRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
   /** Where every event goes as JSON, by POST; it must be trusted with the events of all tenants. Default: nowhere. */

@@ -24,6 +24,7 @@ import type { ServerConfig } from "./config.ts";
 import { readPublicCertificate } from "./files.ts";
 import {
   eventPartitions,
+  finishedJobPartitions,
   logPartitions,
   type PostgresAddress,
   PostgresDatabase,
@@ -144,6 +145,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     onTenantLimit: (tenantId) => log.warn("tenant_log_limit_reached", { tenantId }),
   });
   const [logDays, eventDays] = [logPartitions(address), eventPartitions(address)];
+  const jobDays = finishedJobPartitions(address);
   const keyFile = config.secretKeyFile ?? join(config.dataDir, "secret-key");
   const secrets = new PostgresSecretStore({
     address,
@@ -162,12 +164,14 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     logs,
     logDays,
     eventDays,
+    ...jobDays,
     notifier,
     leadership,
   ];
   const keptRecords = [
     { partitions: logDays, retentionMs: config.logRetentionMs },
     { partitions: eventDays, retentionMs: config.eventRetentionMs },
+    ...jobDays.map((partitions) => ({ partitions, retentionMs: config.jobRetentionMs })),
   ];
   return { signals, database, secrets, logs, leadership, keptRecords, parts };
 }
@@ -190,6 +194,7 @@ function createDeps(
     ...timesOf(options.config),
     placementPolicy: options.config.placementPolicy,
     tenantJobsMax: options.config.tenantJobsMax ?? null,
+    jobRetentionMs: options.config.jobRetentionMs,
     ...options.settings,
   };
   return {

@@ -69,6 +69,7 @@ const QUICK_TIMING: Timing = {
     provisionTimeoutMs: 12_000,
     lostRetentionMs: 12_000,
     acknowledgeTimeoutMs: 2_000,
+    finishedSettleMs: 500,
     replicaTtlMs: 3_000,
     pollIntervalMs: 500,
   },

@@ -1,7 +1,15 @@
 import type pg from "pg";
 
 /** Tables that a job's life writes to. */
-export const TABLES = ["job", "job_spec", "attempt", "event"] as const;
+export const TABLES = [
+  "job",
+  "job_spec",
+  "attempt",
+  "job_key",
+  "finished_job",
+  "finished_attempt",
+  "event",
+] as const;
 
 export type TableName = (typeof TABLES)[number];
 
@@ -42,6 +50,9 @@ export async function readTableSizes(client: pg.Client): Promise<Record<TableNam
     job: sizeOf("job"),
     job_spec: sizeOf("job_spec"),
     attempt: sizeOf("attempt"),
+    job_key: sizeOf("job_key"),
+    finished_job: sizeOf("finished_job"),
+    finished_attempt: sizeOf("finished_attempt"),
     event: sizeOf("event"),
   };
 }

@@ -14,13 +14,23 @@ export interface DatabaseRecords {
 const ROWS_AT_ONCE = 500;
 const ZSTD = 1;
 
-const JOBS = `select job.id, name, state, version, attempt, started_attempts as "startedAttempts",
-  outcome_reason as reason, outcome_exit_code as "exitCode"
-  from job join job_spec on job_id = id order by job.created_at, job.id`;
-const ATTEMPTS = `select job_id as "jobId", number, worker_id as "workerId", state, assigned_at as "assignedAt",
+const JOB_FIELDS = `id, name, state, version, attempt, started_attempts as "startedAttempts",
+  outcome_reason as reason, outcome_exit_code as "exitCode"`;
+const ATTEMPT_FIELDS = `job_id as "jobId", number, worker_id as "workerId", state, assigned_at as "assignedAt",
   started_at as "startedAt", finished_at as "finishedAt", outcome_reason as reason, outcome_exit_code as "exitCode",
-  log_bytes::float8 as "logBytes", processes_left as "processesLeft"
-  from attempt order by job_id, number`;
+  log_bytes::float8 as "logBytes", processes_left as "processesLeft"`;
+/** Some time after their end jobs move, with their attempts; one statement finds each in one place. */
+const JOBS = `
+  with live as (select job.*, job_spec.name from job join job_spec on job_id = id)
+  select ${JOB_FIELDS}, created_at from live
+  union all
+  select ${JOB_FIELDS}, created_at from finished_job
+  order by created_at, id`;
+const ATTEMPTS = `
+  select ${ATTEMPT_FIELDS} from attempt
+  union all
+  select ${ATTEMPT_FIELDS} from finished_attempt
+  order by "jobId", number`;
 const EVENTS = `select subject_id as "jobId", version, type, at from event
   where subject_type = 'job' order by subject_id, version, tx_id, id`;
 const WORKERS = `select id, (facts->'capacity'->>'cpuMillis')::float8 as "cpuMillis",

@@ -4,6 +4,7 @@ import type { Deps } from "./deps.ts";
 import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
 import { FencedDatabase, type Leadership } from "./fenced-database.ts";
 import { keepRecords } from "./keep-records.ts";
+import { moveFinishedJobs } from "./move-finished-jobs.ts";
 import { Provisioner } from "./provision-workers.ts";
 import {
   endSilentSessions,
@@ -82,6 +83,7 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     led("reap-unacknowledged", [], (own) => () => reapUnacknowledged(own)),
     led("reap-stuck-cancels", [], (own) => () => reapStuckCancels(own)),
     led("reap-queue-timeouts", [], (own) => () => reapQueueTimeouts(own)),
+    led("move-finished-jobs", [], (own) => () => moveFinishedJobs(own)),
     new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
     ...deps.subscriptions.map((subscription) => deliveryLoop(deps, subscription)),
   ];

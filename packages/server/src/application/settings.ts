@@ -23,6 +23,10 @@ export interface Settings {
    * for a full spool of log, which goes before the result.
    */
   readonly cancelTimeoutMs: number;
+  /** How long a job that has ended stays among those that live: what still comes about it, and who asks for it, is quick. */
+  readonly finishedSettleMs: number;
+  /** How long a job is kept after its end, at least; whole days go at once. */
+  readonly jobRetentionMs: number;
   /** A replica that has not renewed its row for this long counts as dead. */
   readonly replicaTtlMs: number;
   /** Longest pause of a loop: what a lost wake-up costs at most. */
@@ -47,6 +51,8 @@ export const DEFAULT_SETTINGS: Settings = {
   joinedRetentionMs: 86_400_000,
   acknowledgeTimeoutMs: 10_000,
   cancelTimeoutMs: 300_000,
+  finishedSettleMs: 60_000,
+  jobRetentionMs: 30 * 86_400_000,
   replicaTtlMs: 10_000,
   pollIntervalMs: 1_000,
   tenantJobsMax: null,

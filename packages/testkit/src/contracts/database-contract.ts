@@ -3,6 +3,7 @@ import { testAttempts } from "./database/attempts.ts";
 import { testConcurrentTransactions } from "./database/concurrent-transactions.ts";
 import { testDependencies } from "./database/dependencies.ts";
 import { testEvents } from "./database/events.ts";
+import { testFinishedJobs } from "./database/finished-jobs.ts";
 import { testInsertJobs } from "./database/insert-jobs.ts";
 import { testJobChanges } from "./database/job-changes.ts";
 import { testJobQueries } from "./database/job-queries.ts";
@@ -23,6 +24,7 @@ export function databaseContract(name: string, create: Create): void {
     testJobQueries(open);
     testJobChanges(open);
     testInsertJobs(open);
+    testFinishedJobs(open);
     testAttempts(open);
     testWorkers(open);
     testLimits(open);

@@ -18,7 +18,7 @@ import {
 import { MemoryAttemptReader, MemoryAttemptStore } from "./memory-attempts.ts";
 import { MemoryDependencyReader, MemoryDependencyStore } from "./memory-dependencies.ts";
 import { MemoryEventReader } from "./memory-events.ts";
-import { findJobRow, insertJobRows, MemoryJobReader, MemoryJobStore } from "./memory-jobs.ts";
+import { findLiveRow, insertJobRows, MemoryJobReader, MemoryJobStore } from "./memory-jobs.ts";
 import { MemoryLimitReader, MemoryLimitStore } from "./memory-limits.ts";
 import { MemorySubscriptionReader, MemorySubscriptionStore } from "./memory-subscriptions.ts";
 import { MemoryWorkerReader, MemoryWorkerStore } from "./memory-workers.ts";
@@ -69,7 +69,7 @@ export class MemoryDatabase implements Database {
 
   changeJob(change: JobChange): Promise<Job | undefined> {
     return this.#change(async (draft) => {
-      if (findJobRow(draft, change.job.id)?.job.version !== change.job.version) return undefined;
+      if (findLiveRow(draft, change.job.id)?.job.version !== change.job.version) return undefined;
       const [job] = await new MemoryJobStore(draft, this.#queueLimits).updateAll([change]);
       return job;
     });

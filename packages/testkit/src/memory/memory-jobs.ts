@@ -53,8 +53,10 @@ export class MemoryJobReader implements JobReader {
   }
 
   async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
-    const { unfinishedJobs, finishedJobs } = this.#tables;
-    const jobs = [...unfinishedJobs.values(), ...finishedJobs.values()].map(({ job }) => job);
+    const { unfinishedJobs, finishedJobs, movedJobs } = this.#tables;
+    const jobs = [unfinishedJobs, finishedJobs, movedJobs].flatMap((rows) =>
+      Array.from(rows.values(), ({ job }) => job),
+    );
     return newestFirst(
       jobs.filter((job) => passes(filter, job)),
       page,
@@ -190,7 +192,7 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
 
   async update(job: Job, events: readonly JobEvent[]): Promise<Job> {
     this.#draft.ensureOpen();
-    const row = findJobRow(this.#draft, job.id);
+    const row = findLiveRow(this.#draft, job.id);
     if (row?.job.version !== job.version) {
       throw new PlatformError(
         "conflict",
@@ -202,6 +204,26 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
     storeJobRow(this.#draft, { ...row, job: stored });
     this.#draft.newEvents.push(...jobEventRecords(stored, events));
     return stored;
+  }
+
+  async moveFinished(endedUntil: Date, limit: number): Promise<number> {
+    this.#draft.ensureOpen();
+    const endOf = ({ job }: JobRow) => job.finishedAt?.getTime() ?? Number.POSITIVE_INFINITY;
+    const rows = [...this.#draft.finishedJobs.values()]
+      .filter((row) => endOf(row) <= endedUntil.getTime())
+      .toSorted((a, b) => endOf(a) - endOf(b) || compareText(a.job.id, b.job.id))
+      .slice(0, limit);
+    for (const row of rows) {
+      this.#draft.finishedJobs.delete(row.job.id);
+      this.#draft.movedJobs.set(row.job.id, row);
+    }
+    return rows.length;
+  }
+
+  /** Jobs are kept for as long as the process lives, and so are their keys. */
+  async forgetKeys(): Promise<number> {
+    this.#draft.ensureOpen();
+    return 0;
   }
 }
 
@@ -249,7 +271,12 @@ function insertJob(
   return { job, created: true };
 }
 
-export function findJobRow(
+function findJobRow(tables: Tables, id: string): JobRow | undefined {
+  return findLiveRow(tables, id) ?? tables.movedJobs.get(id);
+}
+
+/** Of a job that has not moved: only such a one can change. */
+export function findLiveRow(
   { unfinishedJobs, finishedJobs }: Tables,
   id: string,
 ): JobRow | undefined {

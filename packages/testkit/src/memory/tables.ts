@@ -24,6 +24,8 @@ export interface Tables {
   /** Jobs that have not ended, apart from the others because most queries ask for these only. */
   readonly unfinishedJobs: Rows<JobRow>;
   readonly finishedJobs: Rows<JobRow>;
+  /** Those that `moveFinished` took from `finishedJobs`. */
+  readonly movedJobs: Rows<JobRow>;
   /** Job ids by tenant and idempotency key. */
   readonly idempotencyKeys: Rows<string>;
   readonly attempts: Rows<Attempt>;
@@ -52,6 +54,7 @@ export interface DraftTables extends Tables {
 export class MemoryTables implements Tables {
   readonly unfinishedJobs = new Map<string, JobRow>();
   readonly finishedJobs = new Map<string, JobRow>();
+  readonly movedJobs = new Map<string, JobRow>();
   readonly idempotencyKeys = new Map<string, string>();
   readonly attempts = new Map<string, Attempt>();
   readonly workers = new Map<string, Worker>();
@@ -71,6 +74,7 @@ export class MemoryTables implements Tables {
     const rows = {
       unfinishedJobs: new DraftRows(this.unfinishedJobs),
       finishedJobs: new DraftRows(this.finishedJobs),
+      movedJobs: new DraftRows(this.movedJobs),
       idempotencyKeys: new DraftRows(this.idempotencyKeys),
       attempts: new DraftRows(this.attempts),
       workers: new DraftRows(this.workers),

@@ -11,19 +11,21 @@ export interface BareInserts {
 }
 
 /** In the order in which the server locks them. */
-const TABLES = ["job", "job_spec", "attempt", "event"];
+const TABLES = ["job", "job_spec", "attempt", "job_key", "event"];
 
 /**
- * Job, spec and event of one row each in one statement. `$1`: name, `$2`: labels, `$3`: policy, `$4`: spec,
+ * Key, job, spec and event of one row each in one statement. `$1`: name, `$2`: labels, `$3`: policy, `$4`: spec,
  * `$5`: idempotency key, `$6`: correlation id.
  */
 const INSERT = {
   name: "bare_insert",
   text: `
     with input as materialized (select uuidv7() as id, clock_timestamp() as at),
-    new_spec as (
-      insert into bench.job_spec (job_id, tenant_id, created_at, idempotency_key, name, labels, policy, spec)
-      select id, 'default', at, $5, $1, $2::jsonb, $3::jsonb, $4::json from input
+    new_key as (
+      insert into bench.job_key (tenant_id, key, job_id, created_at) select 'default', $5, id, at from input
+    ), new_spec as (
+      insert into bench.job_spec (job_id, tenant_id, created_at, name, labels, policy, spec)
+      select id, 'default', at, $1, $2::jsonb, $3::jsonb, $4::json from input
     ), new_job as (
       insert into bench.job (id, tenant_id, state, version, attempt, started_attempts, priority, run_at,
         urgent_since, created_at, correlation_id)

@@ -38,13 +38,31 @@ export const ATTEMPT_COLUMN_TYPES = {
 
 export const ATTEMPT_COLUMNS = Object.keys(ATTEMPT_COLUMN_TYPES) as (keyof AttemptRow)[];
 
-const SELECT_ATTEMPT = `select ${ATTEMPT_COLUMNS.join(", ")} from attempt where job_id = $1`;
+const selectFrom = (table: string): string =>
+  `select ${ATTEMPT_COLUMNS.join(", ")} from ${table} where job_id = $1`;
 
-const FIND: Statement = { name: "attempt_find", text: `${SELECT_ATTEMPT} and number = $2` };
+const FIND: Statement = {
+  name: "attempt_find",
+  text: `${selectFrom("attempt")} and number = $2`,
+};
+
+const FIND_FINISHED: Statement = {
+  name: "attempt_find_finished",
+  text: `${selectFrom("finished_attempt")} and number = $2`,
+};
 
 const LOCK: Statement = { name: "attempt_lock", text: `${FIND.text} for no key update` };
 
-const LIST: Statement = { name: "attempt_list", text: `${SELECT_ATTEMPT} order by number` };
+const LIST: Statement = {
+  name: "attempt_list",
+  text: `${selectFrom("attempt")} order by number`,
+};
+
+/** A job's attempts move with it, so they are all in one place. */
+const LIST_FINISHED: Statement = {
+  name: "attempt_list_finished",
+  text: `${selectFrom("finished_attempt")} order by number`,
+};
 
 export class PostgresAttemptReader implements AttemptReader {
   readonly #sql: Sql;
@@ -55,11 +73,19 @@ export class PostgresAttemptReader implements AttemptReader {
 
   async find(jobId: JobId, number: number): Promise<Attempt | undefined> {
     const [row] = await this.#sql.run<AttemptRow>(FIND, [jobId, number]);
-    return row && fromRow(row);
+    return row === undefined ? this.findFinished(jobId, number) : fromRow(row);
   }
 
   async list(jobId: JobId): Promise<readonly Attempt[]> {
-    return (await this.#sql.run<AttemptRow>(LIST, [jobId])).map(fromRow);
+    const rows = await this.#sql.run<AttemptRow>(LIST, [jobId]);
+    if (rows.length > 0) return rows.map(fromRow);
+    return (await this.#sql.run<AttemptRow>(LIST_FINISHED, [jobId])).map(fromRow);
+  }
+
+  /** Only where attempts of jobs are that have moved. */
+  protected async findFinished(jobId: JobId, number: number): Promise<Attempt | undefined> {
+    const [row] = await this.#sql.run<AttemptRow>(FIND_FINISHED, [jobId, number]);
+    return row && fromRow(row);
   }
 }
 
@@ -74,7 +100,7 @@ export class PostgresAttemptStore extends PostgresAttemptReader implements Attem
 
   async lock(jobId: JobId, number: number): Promise<Attempt | undefined> {
     const [row] = await this.#sql.run<AttemptRow>(LOCK, [jobId, number]);
-    return row && fromRow(row);
+    return row === undefined ? this.findFinished(jobId, number) : fromRow(row);
   }
 }
 

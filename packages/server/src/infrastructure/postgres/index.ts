@@ -1,5 +1,6 @@
 export type { PostgresAddress } from "./connection.ts";
 export { eventPartitions } from "./event-partitions.ts";
+export { finishedJobPartitions } from "./finished-job-partitions.ts";
 export { type LeadershipOptions, PostgresLeadership } from "./leadership.ts";
 export { logPartitions } from "./log-partitions.ts";
 export { type LogStoreOptions, PostgresLogStore } from "./log-store.ts";

@@ -2,18 +2,20 @@ import {
   type EventRecord,
   type InsertedJob,
   invariant,
+  type Job,
   jobEventRecords,
   type NewJob,
   type QueueLimits,
   queueFull,
 } from "@hodei/domain";
 import { insertEventsFrom, toEventsJson } from "./append-events.ts";
+import { IS_JOB_GONE } from "./finished-jobs.ts";
 import {
   fromJobRow,
   JOB_COLUMN_TYPES,
   JOB_COLUMNS,
-  JOB_FIELDS,
-  JOB_SOURCE,
+  SELECT_FINISHED_JOB,
+  SELECT_JOB,
   type StoredJobRow,
   toJobRow,
 } from "./job-row.ts";
@@ -25,6 +27,8 @@ import type { Sql, Statement } from "./sql.ts";
 const ROWS_MAX = 64;
 /** Size of one statement's jobs as JSON, in UTF-16 units, unless a single one is larger. */
 const SIZE_MAX = 4 * 1024 * 1024;
+/** Tries of one insert; a second is needed when a key's job has just gone, a third when yet another is that old. */
+const TRIES_MAX = 5;
 
 /** A new job in the form in which it is sent; made once, even if it is sent again. */
 export interface JobInsert {
@@ -44,10 +48,15 @@ const INSERT: Statement = {
       select * from json_to_recordset($1::json) as input(
         ${JOB_COLUMNS.map((column) => `${column} ${JOB_COLUMN_TYPES[column]}`).join(", ")},
         idempotency_key text, name text, labels jsonb, policy jsonb, spec json)
+    ), new_key as (
+      insert into job_key (tenant_id, key, job_id, created_at)
+      select tenant_id, idempotency_key, id, created_at from input where idempotency_key is not null
+      on conflict (tenant_id, key) do nothing
+      returning job_id
     ), new_spec as (
-      insert into job_spec (job_id, tenant_id, created_at, idempotency_key, name, labels, policy, spec)
-      select id, tenant_id, created_at, idempotency_key, name, labels, policy, spec from input
-      on conflict (tenant_id, idempotency_key) where idempotency_key is not null do nothing
+      insert into job_spec (job_id, tenant_id, created_at, name, labels, policy, spec)
+      select id, tenant_id, created_at, name, labels, policy, spec from input
+      where idempotency_key is null or id in (select job_id from new_key)
       returning job_id
     ), new_job as (
       insert into job (${JOB_COLUMNS.join(", ")})
@@ -58,13 +67,27 @@ const INSERT: Statement = {
     select job_id as id from new_spec`,
 };
 
-/** `$1`: tenants, `$2`: their idempotency keys. */
+const KNOWN_KEYS = `
+  job_key k join unnest($1::text[], $2::text[]) as asked(tenant_id, key)
+    on k.tenant_id = asked.tenant_id and k.key = asked.key`;
+
+/** `$1`: tenants, `$2`: their idempotency keys. One statement sees a job that is just moving in one of its two places. */
 const FIND_BY_KEYS: Statement = {
   name: "job_find_by_keys",
   text: `
-    select s.idempotency_key, ${JOB_FIELDS}
-    from ${JOB_SOURCE} join unnest($1::text[], $2::text[]) as k(tenant_id, idempotency_key)
-      on s.tenant_id = k.tenant_id and s.idempotency_key = k.idempotency_key`,
+    select k.key as idempotency_key, stored.*
+    from ${KNOWN_KEYS} cross join lateral (
+      ${SELECT_JOB} where j.id = k.job_id
+      union all
+      ${SELECT_FINISHED_JOB} where f.id = k.job_id) as stored`,
+};
+
+/** Forgets those of the keys whose jobs were kept for long enough and are gone: a job shows as soon as its key does. */
+const FREE_KEYS: Statement = {
+  name: "job_free_keys",
+  text: `
+    delete from job_key where (tenant_id, key) in (select k.tenant_id, k.key from ${KNOWN_KEYS})
+      and ${IS_JOB_GONE}`,
 };
 
 /** Waiting for their first start, or given to a worker that has not taken them yet. */
@@ -105,11 +128,19 @@ export async function insertJobs(
 ): Promise<readonly InsertedJob[]> {
   // In one order everywhere, so that two transactions with the same keys do not wait for each other.
   const ordered = inserts.toSorted((a, b) => compareKeys(a.newJob, b.newJob));
-  const created = new Set(
-    (await Promise.all(chunk(ordered).map((rows) => insertChunk(sql, rows)))).flat(),
-  );
-  const known = inserts.filter(({ newJob }) => !created.has(newJob.job.id));
-  const stored = known.length === 0 ? new Map() : await findByKeys(sql, known);
+  const created = new Set<string>();
+  const stored = new Map<string, Job>();
+  let left = ordered;
+  for (let tries = 1; left.length > 0; tries += 1) {
+    invariant(tries <= TRIES_MAX, "a key is free once its job is gone");
+    if (tries > 1) await sql.run(FREE_KEYS, keyColumns(left));
+    const ids = await Promise.all(chunk(left).map((rows) => insertChunk(sql, rows)));
+    for (const id of ids.flat()) created.add(id);
+    const known = left.filter(({ newJob }) => !created.has(newJob.job.id));
+    if (known.length > 0)
+      for (const [key, job] of await findByKeys(sql, known)) stored.set(key, job);
+    left = known.filter(({ newJob }) => !stored.has(keyOf(newJob)));
+  }
   return inserts.map(({ newJob }) => {
     if (created.has(newJob.job.id)) return { job: newJob.job, created: true };
     const job = stored.get(keyOf(newJob));
@@ -178,13 +209,9 @@ async function insertChunk(sql: Sql, inserts: readonly JobInsert[]): Promise<str
 async function findByKeys(
   sql: Sql,
   inserts: readonly JobInsert[],
-): Promise<ReadonlyMap<string, InsertedJob["job"]>> {
-  const tenants = inserts.map(({ newJob }) => newJob.job.tenantId);
-  const keys = inserts.map(({ newJob }) => newJob.idempotencyKey);
-  const rows = await sql.run<StoredJobRow & { readonly idempotency_key: string }>(FIND_BY_KEYS, [
-    tenants,
-    keys,
-  ]);
+): Promise<ReadonlyMap<string, Job>> {
+  type KeyedRow = StoredJobRow & { readonly idempotency_key: string };
+  const rows = await sql.run<KeyedRow>(FIND_BY_KEYS, keyColumns(inserts));
   return new Map(
     rows.map((row) => {
       const job = fromJobRow(row);
@@ -192,6 +219,11 @@ async function findByKeys(
     }),
   );
 }
+
+const keyColumns = (inserts: readonly JobInsert[]): readonly [string[], (string | null)[]] => [
+  inserts.map(({ newJob }) => newJob.job.tenantId),
+  inserts.map(({ newJob }) => newJob.idempotencyKey),
+];
 
 /** Statements' worth of jobs, in their order. */
 function chunk(inserts: readonly JobInsert[]): JobInsert[][] {

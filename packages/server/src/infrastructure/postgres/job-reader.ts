@@ -17,20 +17,28 @@ import {
   type WorkerId,
 } from "@hodei/domain";
 import { listJobs } from "./job-list.ts";
-import { fromJobRow, SELECT_JOB, type StoredJobRow } from "./job-row.ts";
+import { fromJobRow, SELECT_FINISHED_JOB, SELECT_JOB, type StoredJobRow } from "./job-row.ts";
 import { fromSpecColumns, type SpecColumns } from "./spec-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
 
-const FIND: Statement = { name: "job_find", text: `${SELECT_JOB} where j.id = $1` };
+const FIND: Statement = {
+  name: "job_find",
+  text: `${SELECT_JOB} where j.id = any($1::uuid[])`,
+};
 
-const GET_SPEC: Statement = {
-  name: "job_get_spec",
-  text: "select name, labels, policy, spec from job_spec where job_id = $1",
+const FIND_FINISHED: Statement = {
+  name: "job_find_finished",
+  text: `${SELECT_FINISHED_JOB} where f.id = any($1::uuid[])`,
 };
 
 const GET_SPECS: Statement = {
   name: "job_get_specs",
-  text: "select job_id, name, labels, policy, spec from job_spec where job_id = any($1::uuid[])",
+  text: "select job_id as id, name, labels, policy, spec from job_spec where job_id = any($1::uuid[])",
+};
+
+const GET_FINISHED_SPECS: Statement = {
+  name: "job_get_finished_specs",
+  text: "select id, name, labels, policy, spec from finished_job where id = any($1::uuid[])",
 };
 
 const SELECT_DUE = `
@@ -135,18 +143,18 @@ export class PostgresJobReader implements JobReader {
   }
 
   async find(id: JobId): Promise<Job | undefined> {
-    const [row] = await this.#sql.run<StoredJobRow>(FIND, [id]);
+    const [row] = await findAll<StoredJobRow>(this.#sql, FIND, FIND_FINISHED, [id]);
     return row && fromJobRow(row);
   }
 
   async getSpec(id: JobId): Promise<JobSpec> {
-    const [row] = await this.#sql.run<SpecColumns>(GET_SPEC, [id]);
-    return row === undefined ? jobNotFound(id) : fromSpecColumns(row);
+    return (await this.getSpecs([id])).get(id) ?? jobNotFound(id);
   }
 
   async getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>> {
-    const rows = await this.#sql.run<SpecColumns & { readonly job_id: string }>(GET_SPECS, [ids]);
-    return new Map(rows.map((row) => [row.job_id as JobId, fromSpecColumns(row)]));
+    type SpecRow = SpecColumns & { readonly id: string };
+    const rows = await findAll<SpecRow>(this.#sql, GET_SPECS, GET_FINISHED_SPECS, ids);
+    return new Map(rows.map((row) => [row.id as JobId, fromSpecColumns(row)]));
   }
 
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
@@ -198,6 +206,20 @@ export class PostgresJobReader implements JobReader {
   }
 }
 
+/** Rows of those of the jobs that exist, in no order. Most are where jobs live; what has moved from there is found after it. */
+async function findAll<Row extends { readonly id: string }>(
+  sql: Sql,
+  live: Statement,
+  finished: Statement,
+  ids: readonly JobId[],
+): Promise<readonly Row[]> {
+  const rows = await sql.run<Row>(live, [ids]);
+  if (rows.length === ids.length) return rows;
+  const found = new Set(rows.map(({ id }) => id));
+  const missing = ids.filter((id) => !found.has(id));
+  return missing.length === 0 ? rows : [...rows, ...(await sql.run<Row>(finished, [missing]))];
+}
+
 function toCandidate(row: CandidateRow): Candidate {
   return {
     jobId: row.id as JobId,
@@ -210,6 +232,11 @@ function toCandidate(row: CandidateRow): Candidate {
     concurrency: row.concurrency,
     rateLimit: row.rate_limit,
   };
+}
+
+/** Those of the jobs that have moved out of where jobs live. */
+export async function findFinishedJobs(sql: Sql, ids: readonly JobId[]): Promise<readonly Job[]> {
+  return (await sql.run<StoredJobRow>(FIND_FINISHED, [ids])).map(fromJobRow);
 }
 
 export function jobNotFound(id: JobId): never {

@@ -74,12 +74,20 @@ export const CHANGING_JOB_COLUMNS = JOB_COLUMNS.filter(
   (column) => column !== "version" && !FIXED_COLUMNS.includes(column),
 );
 
-export const JOB_FIELDS = `${JOB_COLUMNS.map((column) => `j.${column}`).join(", ")}, s.name, s.labels, s.policy`;
+/** Whole jobs, but those that have moved to `finished_job`; goes on with `where`. */
+export const SELECT_JOB = `
+  select ${fieldsOf("j", "s")} from job j join job_spec s on s.job_id = j.id`;
 
-export const JOB_SOURCE = "job j join job_spec s on s.job_id = j.id";
+/** Those that have moved; goes on with `where`. */
+export const SELECT_FINISHED_JOB = `select ${fieldsOf("f", "f")} from finished_job f`;
 
-/** Whole jobs; goes on with `where`. */
-export const SELECT_JOB = `select ${JOB_FIELDS} from ${JOB_SOURCE}`;
+/** Of a `StoredJobRow`; `job` and `spec` are where they come from. */
+function fieldsOf(job: string, spec: string): string {
+  const columns = JOB_COLUMNS.map((column) => `${job}.${column}`);
+  return [...columns, ...["name", "labels", "policy"].map((column) => `${spec}.${column}`)].join(
+    ", ",
+  );
+}
 
 export function toJobRow(job: Job): JobRow {
   return {

@@ -11,8 +11,9 @@ import {
 } from "@hodei/domain";
 import { insertEventsFrom, toEventsJson } from "./append-events.ts";
 import { changeJobs } from "./change-jobs.ts";
+import { forgetKeys, moveFinishedJobs } from "./finished-jobs.ts";
 import { createdEvents, insertWithin, toJobInsert } from "./insert-jobs.ts";
-import { jobNotFound, PostgresJobReader } from "./job-reader.ts";
+import { findFinishedJobs, jobNotFound, PostgresJobReader } from "./job-reader.ts";
 import {
   CHANGING_JOB_COLUMNS,
   fromJobRow,
@@ -66,11 +67,18 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
 
   async lock(id: JobId): Promise<Job> {
     const [row] = await this.#transaction.run<StoredJobRow>(LOCK, [id]);
-    return row === undefined ? jobNotFound(id) : fromJobRow(row);
+    // What has moved does not change any more: it needs no lock.
+    const [job] =
+      row === undefined ? await findFinishedJobs(this.#transaction, [id]) : [fromJobRow(row)];
+    return job ?? jobNotFound(id);
   }
 
   async lockAll(ids: readonly JobId[]): Promise<readonly Job[]> {
-    return (await this.#transaction.run<StoredJobRow>(LOCK_ALL, [ids])).map(fromJobRow);
+    const locked = (await this.#transaction.run<StoredJobRow>(LOCK_ALL, [ids])).map(fromJobRow);
+    const lockedIds = new Set<string>(locked.map(({ id }) => id));
+    const others = ids.filter((id) => !lockedIds.has(id));
+    if (others.length === 0) return locked;
+    return [...locked, ...(await findFinishedJobs(this.#transaction, others))];
   }
 
   async update(job: Job, events: readonly JobEvent[]): Promise<Job> {
@@ -87,6 +95,14 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
     if (updated.length === 0) throw staleVersion("job", job);
     this.#transaction.events.push(...records);
     return stored;
+  }
+
+  moveFinished(endedUntil: Date, limit: number): Promise<number> {
+    return moveFinishedJobs(this.#transaction, endedUntil, limit);
+  }
+
+  forgetKeys(createdBefore: Date, limit: number): Promise<number> {
+    return forgetKeys(this.#transaction, createdBefore, limit);
   }
 
   async updateAll(changes: readonly JobChange[]): Promise<readonly Job[]> {

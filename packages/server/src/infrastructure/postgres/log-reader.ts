@@ -8,9 +8,14 @@ const READ_ROWS_MAX = 256;
 /** Holds for rows with bytes of the stream `$4`, or of any if it is null. */
 const HAS_STREAM = `case $4::integer when 0 then stdout_bytes > 0 when 1 then length_bytes > stdout_bytes else true end`;
 
-/** The log of attempt `$2` of job `$1`: in the one partition that its assignment leads to, so no other is looked at. */
+/**
+ * The log of attempt `$2` of job `$1`: in the one partition that its assignment leads to, so no other is looked at. Where
+ * attempts of finished jobs are is looked at only for those.
+ */
 export const OF_ATTEMPT = `job_id = $1 and attempt = $2
-      and assigned_at = (select assigned_at from attempt where job_id = $1 and number = $2)`;
+      and assigned_at = coalesce(
+        (select assigned_at from attempt where job_id = $1 and number = $2),
+        (select assigned_at from finished_attempt where job_id = $1 and number = $2))`;
 
 const DURABLE_OFFSET: Statement = {
   name: "log_durable_offset",

@@ -10,6 +10,7 @@ import { AttemptState, ExitReason, JobState } from "@hodei/proto/hodei/v1/job";
 import { WorkerState } from "@hodei/proto/hodei/v1/worker";
 import { createTestDatabase, type TestDatabase } from "@hodei/testkit";
 import pg from "pg";
+import { ATTEMPT_COLUMN_TYPES } from "./attempt-reader.ts";
 import { JOB_COLUMN_TYPES } from "./job-row.ts";
 import { migrate } from "./migrate.ts";
 
@@ -34,6 +35,16 @@ async function allowedBy(constraint: string): Promise<string[]> {
     [constraint],
   );
   return [...(rows[0]?.definition ?? "").matchAll(/'(\w+)'::text/g)].map(([, word = ""]) => word);
+}
+
+async function columnTypes(table: string): Promise<Readonly<Record<string, string>>> {
+  const { rows } = await client.query<{ name: string; type: string }>(
+    `select attname as name, format_type(atttypid, atttypmod) as type
+    from pg_attribute where attrelid = $1::regclass and attnum > 0`,
+    [table],
+  );
+  const short = (type: string) => (type === "timestamp with time zone" ? "timestamptz" : type);
+  return Object.fromEntries(rows.map(({ name, type }) => [name, short(type)]));
 }
 
 /** Names of an enum of the contract, without its zero, as the domain spells them. */
@@ -67,14 +78,12 @@ test("exit reasons are the same in domain, schema and contract", async () => {
 });
 
 test("the columns that statements name are those of the table", async () => {
-  const { rows } = await client.query<{ name: string; type: string }>(`
-    select attname as name, format_type(atttypid, atttypmod) as type
-    from pg_attribute where attrelid = 'job'::regclass and attnum > 0`);
-  const types = rows.map(({ name, type }) => [
-    name,
-    type === "timestamp with time zone" ? "timestamptz" : type,
-  ]);
-  assert.deepEqual(Object.fromEntries(types), JOB_COLUMN_TYPES);
+  assert.deepEqual(await columnTypes("job"), JOB_COLUMN_TYPES);
+  assert.deepEqual(await columnTypes("attempt"), ATTEMPT_COLUMN_TYPES);
+  const spec = { name: "text", labels: "jsonb", policy: "jsonb", spec: "json" };
+  assert.deepEqual(await columnTypes("finished_job"), { ...JOB_COLUMN_TYPES, ...spec });
+  const finishedAttempt = { job_finished_at: "timestamptz", ...ATTEMPT_COLUMN_TYPES };
+  assert.deepEqual(await columnTypes("finished_attempt"), finishedAttempt);
 });
 
 test("every table says whose its rows are", async () => {
@@ -86,7 +95,7 @@ test("every table says whose its rows are", async () => {
   assert.deepEqual(rows, []);
 });
 
-test("all indexes of the hot table but its key leave out what has succeeded", async () => {
+test("all indexes of the hot table but its key are of some of its jobs only", async () => {
   const { rows } = await client.query<{ definition: string }>(`
     select pg_get_indexdef(indexrelid) as definition from pg_index
     where indrelid = 'job'::regclass and not indisprimary and indpred is null`);
