@@ -109,8 +109,9 @@ export interface JobStore extends JobReader {
   updateAll(changes: readonly JobChange[]): Promise<readonly Job[]>;
   /**
    * Moves jobs that ended at `endedUntil` or before, with their specs and attempts, out of the way of those that live: the
-   * oldest first, `limit` at most. Returns how many. Every reader finds them as before, and nothing changes them any more;
-   * once their retention is over they go. Two who move at once move different jobs.
+   * oldest first, `limit` at most, and none that a stored dependency names. Returns how many. Every reader finds them as
+   * before, and nothing changes them any more; once their retention is over they go. Two who move at once move different
+   * jobs.
    */
   moveFinished(endedUntil: Date, limit: number): Promise<number>;
   /**

@@ -181,6 +181,7 @@ create table finished_job (
   version integer not null,
   attempt integer not null,
   started_attempts integer not null,
+  is_blocked boolean not null,
   priority smallint not null,
   run_at timestamptz not null,
   urgent_since timestamptz not null,

@@ -58,6 +58,19 @@ test("a chain runs one after the other", async () => {
   assert.equal((await find(deps, third)).isBlocked, true);
 });
 
+test("a job that moved out of the way since it ended is waited for as any other", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const first = await end(deps, peer, COMPLETED);
+  await deps.clock.advance(deps.settings.finishedSettleMs);
+  const moved = await deps.database.transact(({ jobs }) => jobs.moveFinished(deps.clock.now(), 10));
+  assert.equal(moved, 1);
+  const job = await submit(deps, afterEach([first]));
+  assert.deepEqual([job.isBlocked, job.state], [false, "pending"]);
+  const never = await submit(deps, afterEach([first], "failed"));
+  assert.equal(never.outcome?.reason, "dependency_failed");
+});
+
 test("a job waits for all that it names", async () => {
   const deps = testDeps();
   const release = new DependentsRelease(deps);

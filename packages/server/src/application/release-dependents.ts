@@ -94,7 +94,12 @@ export class DependentsRelease {
 async function settleJobs(stores: Stores, ids: readonly JobId[], at: Date): Promise<void> {
   const jobs = await stores.jobs.lockAll(ids);
   const dependencies = Map.groupBy(await stores.dependencies.listOf(ids), ({ jobId }) => jobId);
-  for (const job of jobs) await settleJob(stores, job, { own: dependencies.get(job.id) ?? [], at });
+  for (const job of jobs) {
+    await settleJob(stores, job, { own: dependencies.get(job.id) ?? [], at });
+    dependencies.delete(job.id);
+  }
+  // Of jobs that ended so long ago that they are gone.
+  await stores.dependencies.remove([...dependencies.values()].flat());
 }
 
 async function settleJob(

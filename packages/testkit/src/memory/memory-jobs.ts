@@ -209,8 +209,11 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
   async moveFinished(endedUntil: Date, limit: number): Promise<number> {
     this.#draft.ensureOpen();
     const endOf = ({ job }: JobRow) => job.finishedAt?.getTime() ?? Number.POSITIVE_INFINITY;
+    const awaited = new Set(
+      Array.from(this.#draft.dependencies.values(), ({ afterId }) => afterId),
+    );
     const rows = [...this.#draft.finishedJobs.values()]
-      .filter((row) => endOf(row) <= endedUntil.getTime())
+      .filter((row) => endOf(row) <= endedUntil.getTime() && !awaited.has(row.job.id))
       .toSorted((a, b) => endOf(a) - endOf(b) || compareText(a.job.id, b.job.id))
       .slice(0, limit);
     for (const row of rows) {
@@ -271,7 +274,7 @@ function insertJob(
   return { job, created: true };
 }
 
-function findJobRow(tables: Tables, id: string): JobRow | undefined {
+export function findJobRow(tables: Tables, id: string): JobRow | undefined {
   return findLiveRow(tables, id) ?? tables.movedJobs.get(id);
 }
 

@@ -12,7 +12,8 @@ const list = (columns: readonly string[], table?: string): string =>
   columns.map((column) => (table === undefined ? column : `${table}.${column}`)).join(", ");
 
 /**
- * One statement, so that every reader finds a job in exactly one place. What somebody else holds is left for another time.
+ * One statement, so that every reader finds a job in exactly one place. What somebody else holds is left for another time,
+ * and so is a job whose end those that wait for it have not been told of.
  * Arrays, because a join with rows whose number the planner does not know could read whole tables. `$1`: ended until then,
  * `$2`: rows.
  */
@@ -21,6 +22,7 @@ const MOVE: Statement = {
   text: `
     with ended as materialized (
       select id from job where finished_at <= $1
+        and not exists (select from job_dependency where after_id = job.id)
       order by finished_at, id limit $2
       for update skip locked
     ), job_left as (

@@ -35,6 +35,18 @@ function testMoves(open: Open): void {
     assert.equal(await scene.database.readers.jobs.countUnfinished(), 2);
   });
 
+  test("a job moves only when nothing is stored that waits for it", async (context) => {
+    const scene = await open(context);
+    const ended = await scene.succeededJob();
+    const waiting = await scene.pendingJob();
+    const awaited = { jobId: waiting.id, afterId: ended.id, condition: "any" } as const;
+    await scene.database.transact(({ dependencies }) => dependencies.insert([awaited]));
+    assert.equal(await move(scene), 0);
+    assert.deepEqual(await scene.database.readers.dependencies.listSettled(null, 10), [waiting.id]);
+    await scene.database.transact(({ dependencies }) => dependencies.remove([awaited]));
+    assert.equal(await move(scene), 1);
+  });
+
   test("a move that is rolled back has not been", async (context) => {
     const scene = await open(context);
     const job = await scene.succeededJob();
