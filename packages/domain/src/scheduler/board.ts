@@ -1,3 +1,4 @@
+import type { TenantId } from "../ids.ts";
 import type { PlacementPolicy, Requirements } from "../job-spec.ts";
 import type { Capacity } from "../worker.ts";
 import { BestOf } from "./best-of.ts";
@@ -24,6 +25,8 @@ interface Group {
 export class Board {
   readonly #hosts: Host[];
   readonly #policy: PlacementPolicy;
+  /** Tenants that have hosts of their own. To the hosts, all others are the same. */
+  readonly #owners: ReadonlySet<TenantId | null>;
   /** Index of the host of each change. */
   readonly #log: number[] = [];
   /** By what jobs ask of the kind and state of a host: for each host, whether it is such a one. */
@@ -38,6 +41,7 @@ export class Board {
       before: { placements: host.free, reservations: host.free },
     }));
     this.#policy = policy;
+    this.#owners = new Set(hosts.map(({ tenantId }) => tenantId));
   }
 
   /** As they are now, with what was free before. */
@@ -48,7 +52,7 @@ export class Board {
   /** Gives the job to its best feasible host, the first among equals; `undefined`: there is none. */
   place({ tenantId, requirements, placement }: Need): Host | undefined {
     const need = { tenantId, requirements, placement };
-    const key = JSON.stringify(need);
+    const key = JSON.stringify([this.#ownerOf(need), requirements, placement]);
     if (this.#blocked.has(key)) return undefined;
     const index = this.#groupOf(key, need).best.index;
     const host = this.#hosts[index];
@@ -82,6 +86,10 @@ export class Board {
     return host;
   }
 
+  #ownerOf({ tenantId }: Need): TenantId | null {
+    return this.#owners.has(tenantId) ? tenantId : null;
+  }
+
   /** The group with its scores as they are now. */
   #groupOf(key: string, need: Need): Group {
     const isOfKind = this.#kindOf(need);
@@ -106,7 +114,7 @@ export class Board {
 
   #kindOf(need: Need): readonly boolean[] {
     const { arch, constraints, tolerations, gpuModel } = need.requirements;
-    const key = JSON.stringify([need.tenantId, arch, constraints, tolerations, gpuModel]);
+    const key = JSON.stringify([this.#ownerOf(need), arch, constraints, tolerations, gpuModel]);
     const known = this.#kinds.get(key);
     if (known !== undefined) return known;
     const filters = [...KIND_FILTERS, ...STATE_FILTERS];
