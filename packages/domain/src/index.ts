@@ -160,6 +160,7 @@ export {
 } from "./redaction-rules.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export { describeConstraint, holds } from "./scheduler/constraints.ts";
+export { FAIR_AGING_MS, type FairShare } from "./scheduler/fair-order.ts";
 export {
   type Filter,
   KIND_FILTERS,
@@ -170,6 +171,7 @@ export {
   STATE_FILTERS,
 } from "./scheduler/filters.ts";
 export {
+  type HeldAttempt,
   type Host,
   type HostState,
   hold,
@@ -223,7 +225,6 @@ export type {
   EventFilter,
   EventPage,
   EventReader,
-  HeldAttempt,
   InsertedJob,
   JobChange,
   JobFilter,

@@ -49,6 +49,7 @@ const FILL: PlanTerms = {
   reserveAfterMs: null,
   explainedId: null,
   limits: null,
+  fairShare: null,
 };
 
 /**

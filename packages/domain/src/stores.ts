@@ -4,8 +4,9 @@ import type { Awaited, JudgedDependency } from "./dependencies.ts";
 import type { EventCursor, EventRecord, StoredEvent } from "./events.ts";
 import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts";
 import type { Job, JobEvent, JobState } from "./job.ts";
-import type { JobSpec, Requirements } from "./job-spec.ts";
+import type { JobSpec } from "./job-spec.ts";
 import type { KeyHolder, LimitKey, RateStart } from "./limits.ts";
+import type { HeldAttempt } from "./scheduler/host.ts";
 import type { Candidate } from "./scheduler/plan.ts";
 import type { SubscriptionReader, SubscriptionStore } from "./subscription.ts";
 import type { Worker, WorkerEvent, WorkerState } from "./worker.ts";
@@ -59,12 +60,6 @@ export interface JobChange {
   readonly attempt: Attempt;
 }
 
-/** An attempt that a worker holds or is to receive. */
-export interface HeldAttempt {
-  readonly workerId: WorkerId;
-  readonly requirements: Requirements;
-}
-
 export interface JobReader {
   /** @throws PlatformError `not_found` */
   get(id: JobId): Promise<Job>;
@@ -75,7 +70,11 @@ export interface JobReader {
   getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>>;
   /** Newest first. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
-  /** Pending jobs that are not blocked, with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. */
+  /**
+   * Pending jobs that are not blocked, with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. `limit` at
+   * most: of more jobs, each tenant has an even share of it for its most urgent ones, and the most urgent of all have the
+   * rest. So however many jobs one tenant has, those of the others are there.
+   */
   listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
   /** Those of the jobs that `listDue` would have, in no order. */
   findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]>;

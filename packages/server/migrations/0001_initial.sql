@@ -75,6 +75,7 @@ create table job (
 );
 
 create index job_due on job (urgent_since, id) where state = 'pending' and not is_blocked;
+create index job_due_of_tenant on job (tenant_id, urgent_since, id) where state = 'pending' and not is_blocked;
 create index job_run_at on job (run_at) where state = 'pending';
 create index job_queue_deadline on job (queue_deadline_at, id)
   where state = 'pending' and queue_deadline_at is not null;

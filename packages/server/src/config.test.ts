@@ -48,6 +48,17 @@ test("what is given as an option wins over the environment", () => {
   assert.deepEqual([config.publicPort, config.workerPort], [3, 2]);
 });
 
+test("weights of tenants are numbers above zero, each tenant once", () => {
+  const weights = (text: string) => ({ HODEI_SERVER_TENANT_WEIGHTS: text });
+  const read = (text: string) => readServerConfig(OPTIONS, weights(text)).tenantWeights;
+  assert.deepEqual(read("a=2, b=0.5"), new Map(Object.entries({ a: 2, b: 0.5 })));
+  assert.deepEqual(readServerConfig(OPTIONS, {}).tenantWeights, new Map());
+  for (const wrong of ["a", "a=", "=1", "a=0", "a=-1", "a=1001", "a=0.0001", "a=1e3", "a=1=2"]) {
+    assert.match(refusal(weights(wrong)), /tenantWeights: .* must look like name=weight/, wrong);
+  }
+  assert.match(refusal(weights("a=1,a=2")), /tenantWeights: "a" has two weights/);
+});
+
 test("a webhook goes to an http address without a user, and has a list of types", () => {
   const url = { HODEI_SERVER_WEBHOOK_URL: "https://hooks.test/hodei" };
   const types = { HODEI_SERVER_WEBHOOK_TYPES: "job.failed,job.succeeded" };

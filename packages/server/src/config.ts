@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { constrainedMemory } from "node:process";
-import { DEFAULT_PLACEMENT_POLICY, PlatformError } from "@hodei/domain";
+import { DEFAULT_PLACEMENT_POLICY, PlatformError, type TenantId } from "@hodei/domain";
 import { z } from "zod";
 
 const PREFIX = "HODEI_SERVER_";
@@ -10,6 +10,9 @@ const DAY_MS = 86_400_000;
 const TIB = 1024 ** 4;
 
 const port = z.coerce.number().int().min(0).max(65_535);
+/** Tenants further apart than that are better served by a limit. */
+const TENANT_WEIGHT_MIN = 0.001;
+const TENANT_WEIGHT_MAX = 1_000;
 const milliseconds = z.coerce.number().int().min(1);
 
 /** Every setting of a server: unit, default, meaning. Environment names are `HODEI_SERVER_` and the key in capitals. */
@@ -45,6 +48,11 @@ export const schema = z.strictObject({
   secretKeyFile: z.string().optional(),
   /** Assigned and running jobs of one tenant, at most; others wait. Default: any number. */
   tenantJobsMax: z.coerce.number().int().min(1).optional(),
+  /**
+   * How much of the workers tenants are to have, against each other, when there is not enough for all: `name=weight` with
+   * commas, 0.001 to 1000. Default: each has 1.
+   */
+  tenantWeights: z.string().default("").transform(toTenantWeights),
   /** Jobs of one tenant that wait for their first start, at most; further ones are refused. Default: any number. */
   tenantQueueMax: z.coerce.number().int().min(1).optional(),
   /** The same for all tenants together. */
@@ -117,6 +125,25 @@ export const schema = z.strictObject({
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
+
+function toTenantWeights(
+  text: string,
+  context: z.RefinementCtx<string>,
+): ReadonlyMap<TenantId, number> {
+  const weights = new Map<TenantId, number>();
+  for (const entry of text.split(",").filter((part) => part !== "")) {
+    const [, name = "", digits = ""] = /^([^=]+)=(\d+(?:\.\d+)?)$/.exec(entry.trim()) ?? [];
+    const weight = Number(digits);
+    if (name === "" || weight < TENANT_WEIGHT_MIN || weight > TENANT_WEIGHT_MAX) {
+      const range = `${TENANT_WEIGHT_MIN} to ${TENANT_WEIGHT_MAX}`;
+      context.addIssue(`"${entry}" must look like name=weight, with a weight of ${range}`);
+    } else if (weights.has(name as TenantId)) {
+      context.addIssue(`"${name}" has two weights`);
+    }
+    weights.set(name as TenantId, weight);
+  }
+  return weights;
+}
 
 export type ServerConfig = z.output<typeof schema>;
 export type ServerOptions = z.input<typeof schema>;

@@ -194,6 +194,7 @@ function createDeps(
     ...timesOf(options.config),
     placementPolicy: options.config.placementPolicy,
     tenantJobsMax: options.config.tenantJobsMax ?? null,
+    tenantWeights: options.config.tenantWeights,
     jobRetentionMs: options.config.jobRetentionMs,
     ...options.settings,
   };

@@ -45,8 +45,8 @@ const REJECTED: readonly (readonly [string, Partial<Host>, Partial<Requirements>
     {},
     /^have too little free disk to take jobs$/,
   ],
-  ["reserved", given({ reservations: ROOMY }), {}, /^are kept for more urgent jobs/],
-  ["outranked", given({}), {}, /^have room, which more urgent jobs take first$/],
+  ["reserved", given({ reservations: ROOMY }), {}, /^are kept for jobs before it/],
+  ["outranked", given({}), {}, /^have room, which jobs before it take$/],
   ["attempts", { free: { ...ROOMY, attemptCount: 0 } }, {}, /^hold 10 attempts, as many as they/],
   ["cpu", { free: { ...ROOMY, cpuMillis: 500 } }, {}, /^have fewer than 1 core free$/],
   [

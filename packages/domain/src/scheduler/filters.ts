@@ -106,13 +106,13 @@ export const ROOM_FILTERS: readonly Filter[] = [
     code: "reserved",
     rejects: ({ before, free }, { requirements }) =>
       before !== null && hasRoom(before.reservations, requirements) && !hasRoom(free, requirements),
-    describe: () => "are kept for more urgent jobs that have waited long for room",
+    describe: () => "are kept for jobs before it that have waited long for room",
   },
   {
     code: "outranked",
     rejects: ({ before, free }, { requirements }) =>
       before !== null && hasRoom(before.placements, requirements) && !hasRoom(free, requirements),
-    describe: () => "have room, which more urgent jobs take first",
+    describe: () => "have room, which jobs before it take",
   },
   {
     code: "attempts",

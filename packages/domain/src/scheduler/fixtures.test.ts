@@ -1,9 +1,11 @@
-import { anyPlacementTerms, anyRequirements } from "@hodei/testkit";
+import { after, anyPlacementTerms, anyRequirements } from "@hodei/testkit";
 import fc from "fast-check";
-import { DEFAULT_TENANT_ID, type TenantId, type WorkerId } from "../ids.ts";
+import { DEFAULT_TENANT_ID, type JobId, type TenantId, type WorkerId } from "../ids.ts";
 import type { Requirements } from "../job-spec.ts";
 import type { Capacity } from "../worker.ts";
 import type { Host, Need } from "./host.ts";
+import type { Candidate } from "./plan.ts";
+import { urgentSince } from "./urgency.ts";
 
 const NOTHING: Requirements = {
   cpuMillis: 0,
@@ -50,6 +52,23 @@ export function aNeed(requirements: Partial<Requirements> = {}): Need {
   };
 }
 
+/** Due at the start and of priority 0, but for `parts`. */
+export function aCandidate(
+  id: string,
+  { priority = 0, dueAt = after(0), ...parts }: Partial<Candidate> & { dueAt?: Date } = {},
+): Candidate {
+  return {
+    ...aNeed(),
+    jobId: id as JobId,
+    version: 1,
+    concurrency: null,
+    rateLimit: null,
+    priority,
+    urgentSince: urgentSince(dueAt, priority),
+    ...parts,
+  };
+}
+
 const anyTenant = () => fc.constantFrom(DEFAULT_TENANT_ID, "other" as TenantId);
 
 export const anyNeed = (): fc.Arbitrary<Need> =>
@@ -61,6 +80,26 @@ export const anyNeed = (): fc.Arbitrary<Need> =>
     ),
     placement: fc.oneof(fc.constant({ preferences: [], policy: null }), anyPlacementTerms()),
   });
+
+export const anyCandidates = (): fc.Arbitrary<Candidate[]> =>
+  fc.uniqueArray(
+    fc
+      .record({
+        need: anyNeed(),
+        jobId: fc.nat({ max: 999 }).map((n) => `job-${n}` as JobId),
+        version: fc.nat({ max: 9 }),
+        priority: fc.integer({ min: -2, max: 2 }),
+        dueAt: fc.nat({ max: 3 }).map(after),
+      })
+      .map(({ need, dueAt, ...facts }) => ({
+        ...need,
+        ...facts,
+        concurrency: null,
+        rateLimit: null,
+        urgentSince: urgentSince(dueAt, facts.priority),
+      })),
+    { maxLength: 12, selector: ({ jobId }) => jobId },
+  );
 
 export const anyHosts = (): fc.Arbitrary<Host[]> =>
   fc.uniqueArray(

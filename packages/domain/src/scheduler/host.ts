@@ -23,6 +23,15 @@ export interface Host {
   readonly before: FreeBefore | null;
 }
 
+/** What an attempt that a worker holds, or is to receive, takes of it. */
+export interface HeldAttempt {
+  readonly workerId: WorkerId;
+  readonly tenantId: TenantId;
+  readonly requirements: Requirements;
+  /** `null`: it was assigned, and its worker has not said that it runs. */
+  readonly startedAt: Date | null;
+}
+
 /** What was free on a host before a plan gave or promised some of it to jobs. */
 export interface FreeBefore {
   /** … to any job. */

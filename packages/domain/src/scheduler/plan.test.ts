@@ -2,30 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { after } from "@hodei/testkit";
 import fc from "fast-check";
-import type { JobId, WorkerId } from "../ids.ts";
+import type { JobId, TenantId, WorkerId } from "../ids.ts";
 import type { PlacementPolicy, Preference } from "../job-spec.ts";
 import { rejection } from "./filters.ts";
-import { aHost, aNeed, anyHosts, anyNeed, ROOMY } from "./fixtures.test.ts";
+import { aCandidate, aHost, aNeed, anyCandidates, anyHosts, ROOMY } from "./fixtures.test.ts";
 import { type Host, subtract } from "./host.ts";
 import { PLACEMENT_POLICIES } from "./placement-policy.ts";
 import { type Candidate, MAX_RESERVATION_COUNT, type PlanTerms, planPlacements } from "./plan.ts";
-import { byUrgency, dueSince, urgentSince } from "./urgency.ts";
-
-function aCandidate(
-  id: string,
-  { priority = 0, dueAt = after(0), ...parts }: Partial<Candidate> & { dueAt?: Date } = {},
-): Candidate {
-  return {
-    ...aNeed(),
-    jobId: id as JobId,
-    version: 1,
-    concurrency: null,
-    rateLimit: null,
-    priority,
-    urgentSince: urgentSince(dueAt, priority),
-    ...parts,
-  };
-}
+import { byUrgency, dueSince } from "./urgency.ts";
 
 const termsOf = (policy: PlacementPolicy): PlanTerms => ({
   policy,
@@ -33,28 +17,9 @@ const termsOf = (policy: PlacementPolicy): PlanTerms => ({
   reserveAfterMs: null,
   explainedId: null,
   limits: null,
+  fairShare: null,
 });
 const LEAST_LOADED = termsOf("least_loaded");
-
-const anyCandidates = (): fc.Arbitrary<Candidate[]> =>
-  fc.uniqueArray(
-    fc
-      .record({
-        need: anyNeed(),
-        jobId: fc.nat({ max: 999 }).map((n) => `job-${n}` as JobId),
-        version: fc.nat({ max: 9 }),
-        priority: fc.integer({ min: -2, max: 2 }),
-        dueAt: fc.nat({ max: 3 }).map(after),
-      })
-      .map(({ need, dueAt, ...facts }) => ({
-        ...need,
-        ...facts,
-        concurrency: null,
-        rateLimit: null,
-        urgentSince: urgentSince(dueAt, facts.priority),
-      })),
-    { maxLength: 12, selector: ({ jobId }) => jobId },
-  );
 
 for (const policy of Object.keys(PLACEMENT_POLICIES) as PlacementPolicy[]) {
   test(`no host is filled beyond what is free, and every job is placed or explained: ${policy}`, () => {
@@ -302,26 +267,32 @@ test("a large job starts in time although small ones keep coming", () => {
   assert.ok(started >= 30_000 && started <= 32_000, `${started} ms`);
 });
 
-test("the time of a plan grows with its jobs, not faster", () => {
-  const hosts = Array.from({ length: 200 }, (_, index) =>
-    aHost({ workerId: `worker-${index}` as WorkerId }),
-  );
-  const jobs = (count: number) =>
-    Array.from({ length: count }, (_, index) =>
-      // Every eighth asks for something of its own.
-      aCandidate(`job-${index}`, aNeed({ memoryBytes: index % 8 === 0 ? index % 4_000 : 0 })),
+for (const tenantCount of [1, 500]) {
+  test(`the time of a plan grows with its jobs, not faster: ${tenantCount} tenants`, () => {
+    const hosts = Array.from({ length: 200 }, (_, index) =>
+      aHost({ workerId: `worker-${index}` as WorkerId }),
     );
-  const fastestMs = (count: number) => {
-    const candidates = jobs(count);
-    const times = Array.from({ length: 5 }, () => {
-      const startedAt = performance.now();
-      planPlacements(candidates, hosts, LEAST_LOADED);
-      return performance.now() - startedAt;
-    });
-    return Math.min(...times);
-  };
-  fastestMs(1_000);
-  const ratio = fastestMs(8_000) / fastestMs(1_000);
-  // 8 for linear growth, 64 for quadratic; the rest is for a busy machine.
-  assert.ok(ratio < 32, `8 times the jobs took ${ratio.toFixed(1)} times as long`);
-});
+    const terms = { ...LEAST_LOADED, fairShare: { weights: new Map(), held: [] } };
+    const jobs = (count: number) =>
+      Array.from({ length: count }, (_, index) =>
+        // Every eighth asks for something of its own.
+        aCandidate(`job-${index}`, {
+          ...aNeed({ memoryBytes: index % 8 === 0 ? index % 4_000 : 0 }),
+          tenantId: `tenant-${index % tenantCount}` as TenantId,
+        }),
+      );
+    const fastestMs = (count: number) => {
+      const candidates = jobs(count);
+      const times = Array.from({ length: 5 }, () => {
+        const startedAt = performance.now();
+        planPlacements(candidates, hosts, terms);
+        return performance.now() - startedAt;
+      });
+      return Math.min(...times);
+    };
+    fastestMs(1_000);
+    const ratio = fastestMs(8_000) / fastestMs(1_000);
+    // 8 for linear growth, 64 for quadratic; the rest is for a busy machine.
+    assert.ok(ratio < 32, `8 times the jobs took ${ratio.toFixed(1)} times as long`);
+  });
+}

@@ -3,7 +3,7 @@ import type { Host, Need } from "./host.ts";
 
 /** Why a job waits. `workerCount` workers say so. */
 export interface WaitReason {
-  readonly code: RejectionCode | "no_workers";
+  readonly code: RejectionCode | "fair_share" | "no_workers";
   readonly message: string;
   readonly workerCount: number;
 }

@@ -41,7 +41,7 @@ export class DueJobs {
   }
 
   /**
-   * Pending jobs whose time has come, in no order; of more than the schedule limit, the most urgent of when all were read.
+   * Pending jobs whose time has come, in no order; of more than the schedule limit, those that `listDue` chose when all were read.
    * With the earliest time after `now` at which more fall due, `null` if none will.
    */
   list(now: Date): Promise<{
@@ -92,7 +92,7 @@ export class DueJobs {
     for (const id of ids) this.#candidates.delete(id);
     for (const candidate of due) this.#candidates.set(candidate.jobId, candidate);
     this.#nextDueAt = nextDueAt;
-    // So that memory stays bounded: the next reading keeps the most urgent.
+    // So that memory stays bounded: the next reading chooses which stay.
     if (this.#candidates.size > 2 * settings.scheduleLimitCount) this.forget();
   }
 

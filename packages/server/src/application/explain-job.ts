@@ -1,6 +1,6 @@
 import { EXIT_REASONS, type Job, type JobId, needOf, release } from "@hodei/domain";
 import { findOwnJob } from "./get-job.ts";
-import { readHosts } from "./hosts.ts";
+import { readCluster } from "./hosts.ts";
 import { type JudgeDeps, judgeWait, type Verdict } from "./judge-wait.ts";
 import type { Principal } from "./principal.ts";
 import { scoresOn, type WorkerScore } from "./score-workers.ts";
@@ -50,7 +50,8 @@ async function placedScores(
   { database: { readers }, sessions, settings }: JudgeDeps,
   job: Job,
 ): Promise<readonly WorkerScore[]> {
-  const hosts = (await readHosts({ readers, sessions })).map((host) =>
+  const cluster = await readCluster({ readers, sessions });
+  const hosts = cluster.hosts.map((host) =>
     host.workerId === job.lease?.workerId ? release(host, job.policy.requirements) : host,
   );
   return scoresOn(hosts, needOf(job), settings.placementPolicy);

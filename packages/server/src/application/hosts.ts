@@ -13,27 +13,35 @@ import {
 import { JOINED_PROVIDER } from "./joined.ts";
 import type { Sessions } from "./sessions.ts";
 
+/** What plans are made over. */
+export interface Cluster {
+  readonly hosts: readonly Host[];
+  /** What is taken of them. */
+  readonly held: readonly HeldAttempt[];
+}
+
 /**
  * Every worker that has been connected and is not gone, with what is free on each. Capacity is what the worker last said.
  * Those that take no attempts are there too: filters reject them, and say why.
  */
-export async function readHosts(deps: {
+export async function readCluster(deps: {
   readonly readers: Pick<Readers, "jobs" | "workers">;
   readonly sessions: Sessions;
-}): Promise<readonly Host[]> {
+}): Promise<Cluster> {
   const [workers, held] = await Promise.all([
     deps.readers.workers.listLive(),
     deps.readers.jobs.listHeld(),
   ]);
   const heldByWorker = Map.groupBy(held, ({ workerId }) => workerId);
-  return workers.flatMap((worker) => {
+  const hosts = workers.flatMap((worker) => {
     const capacity = deps.sessions.find(worker.id)?.capacity;
     return toHost(worker, capacity, heldByWorker.get(worker.id) ?? []);
   });
+  return { hosts, held };
 }
 
 /**
- * These workers, which the transaction holds, as `readHosts` has them. `heldJobs`: what they have, read after they were
+ * These workers, which the transaction holds, as `readCluster` has them. `heldJobs`: what they have, read after they were
  * locked.
  */
 export function toHosts(

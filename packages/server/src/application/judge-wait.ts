@@ -19,7 +19,7 @@ import {
   type WaitReason,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import { readHosts } from "./hosts.ts";
+import { readCluster } from "./hosts.ts";
 import { limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { type PoolReason, poolReasons } from "./pool-reasons.ts";
@@ -74,10 +74,10 @@ export async function judgeWait(
   }
   const due = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
   const others = due.filter(({ jobId }) => jobId !== job.id);
-  const hosts = await readHosts({ readers, sessions: deps.sessions });
+  const { hosts, held } = await readCluster({ readers, sessions: deps.sessions });
   const candidates = [...others, toCandidate(job)];
   const limits = await readLedger(deps, readers.limits, candidates);
-  const terms = { ...planTerms(deps.settings, { now, limits }), explainedId: job.id };
+  const terms = { ...planTerms(deps.settings, { now, limits, held }), explainedId: job.id };
   const plan = planPlacements(candidates, hosts, terms);
   const heldBack = plan.heldBack.find(({ jobId }) => jobId === job.id);
   if (heldBack !== undefined) {
@@ -89,8 +89,12 @@ export async function judgeWait(
     return { reasons: [nextTurnReason(placed)], scores, expectedStartAt: now };
   }
   const place = plan.unplaceable.findIndex(({ jobId }) => jobId === job.id);
-  const ahead = new Set(plan.unplaceable.slice(0, place).map(({ jobId }) => jobId));
-  const rivals = others.filter(({ jobId }) => ahead.has(jobId));
+  const places = new Map(plan.unplaceable.map(({ jobId }, index) => [jobId, index]));
+  // Jobs of other tenants that come later now may come before it when it is their tenant's turn.
+  const rivals = others.filter(({ jobId, tenantId }) => {
+    const other = places.get(jobId);
+    return other !== undefined && (other < place || tenantId !== job.tenantId);
+  });
   const unplaceable = plan.unplaceable[place];
   const kept = unplaceable?.keptWorkerId ?? null;
   return {
@@ -143,7 +147,7 @@ function keptReasons(workerId: Unplaceable["keptWorkerId"]): ExplainReason[] {
 
 /**
  * When the first of the workers that are large enough has room, if attempts use all of their time. `null`: nobody knows,
- * as some may run for ever, or one of the `rivals`, which are more urgent, may take the room.
+ * as some may run for ever, or one of the `rivals`, which may come before it, may take the room.
  */
 async function latestStart(
   { database, clock }: JudgeDeps,

@@ -17,7 +17,7 @@ import {
   type WorkerId,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
-import { countHeld, readHosts } from "./hosts.ts";
+import { countHeld, readCluster } from "./hosts.ts";
 import { readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { removeWorker } from "./remove-worker.ts";
@@ -92,8 +92,9 @@ export class Provisioner {
     const { candidates: due } = await dueJobs.list(now);
     if (due.length === 0) return [];
     const limits = await readLedger(this.#deps, readers.limits, due);
-    const terms = planTerms(settings, { now, limits });
-    const plan = planPlacements(due, await readHosts({ readers, sessions }), terms);
+    const { hosts, held } = await readCluster({ readers, sessions });
+    const terms = planTerms(settings, { now, limits, held });
+    const plan = planPlacements(due, hosts, terms);
     const ids = new Set(plan.unplaceable.map(({ jobId }) => jobId));
     // Of jobs of which a limit lets only some run, only so many are a reason to make a worker.
     return due.filter((job) => {

@@ -21,7 +21,7 @@ import {
 import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { sendAssignments } from "./dispatch-assignments.ts";
-import { readHosts, toHosts } from "./hosts.ts";
+import { readCluster, toHosts } from "./hosts.ts";
 import { limitLocks, limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { supersedeJobs } from "./supersede-jobs.ts";
@@ -53,12 +53,12 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
     candidates.map((job) => ({ jobId: job.jobId, dueSince: dueSince(job) })),
     { turnAt: now, now: deps.clock.now() },
   );
-  const hosts =
-    candidates.length === 0 ? [] : await readHosts({ readers, sessions: deps.sessions });
+  if (candidates.length === 0) return nextDueAt ?? undefined;
+  const { hosts, held } = await readCluster({ readers, sessions: deps.sessions });
   // Without a worker nothing is planned, however much waits.
   if (hosts.length === 0) return nextDueAt ?? undefined;
   const limits = await readLedger(deps, readers.limits, candidates);
-  const terms = planTerms(deps.settings, { now, limits });
+  const terms = planTerms(deps.settings, { now, limits, held });
   const { placements, heldBack } = planPlacements(candidates, hosts, terms);
   const limited = new Map(candidates.map((candidate) => [candidate.jobId, candidate]));
   for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {

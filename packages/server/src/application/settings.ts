@@ -1,4 +1,4 @@
-import { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy } from "@hodei/domain";
+import { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy, type TenantId } from "@hodei/domain";
 
 /** Times and bounds of the control plane. All in milliseconds unless the name says otherwise. */
 export interface Settings {
@@ -33,7 +33,9 @@ export interface Settings {
   readonly pollIntervalMs: number;
   /** Assigned and running jobs of one tenant; others wait. `null`: any number. */
   readonly tenantJobsMax: number | null;
-  /** Jobs that one scheduling turn looks at, most urgent first; the rest wait for the next turn. */
+  /** How much of the workers tenants are to have, against each other, when there is not enough for all. Others have 1. */
+  readonly tenantWeights: ReadonlyMap<TenantId, number>;
+  /** Jobs that one scheduling turn looks at, as `listDue` chooses them; the rest wait for the next turn. */
   readonly scheduleLimitCount: number;
   /** How the best of several feasible workers is found, for jobs that do not say. */
   readonly placementPolicy: PlacementPolicy;
@@ -56,6 +58,7 @@ export const DEFAULT_SETTINGS: Settings = {
   replicaTtlMs: 10_000,
   pollIntervalMs: 1_000,
   tenantJobsMax: null,
+  tenantWeights: new Map(),
   scheduleLimitCount: 10_000,
   placementPolicy: DEFAULT_PLACEMENT_POLICY,
   reserveAfterMs: 30_000,

@@ -64,6 +64,18 @@ export class MemoryJobReader implements JobReader {
   }
 
   async listDue(now: Date, limit: number): Promise<readonly Candidate[]> {
+    const due = this.#due(now);
+    if (due.length <= limit) return due;
+    const byTenant = Map.groupBy(due, ({ tenantId }) => tenantId);
+    const share = Math.max(1, Math.floor(limit / byTenant.size));
+    const own = new Set([...byTenant.values()].flatMap((jobs) => jobs.slice(0, share)));
+    return [...due.filter((job) => own.has(job)), ...due.filter((job) => !own.has(job))]
+      .slice(0, limit)
+      .toSorted(byUrgency);
+  }
+
+  /** Most urgent first. */
+  #due(now: Date): readonly Candidate[] {
     return this.#unfinished()
       .filter(
         (job) =>
@@ -78,13 +90,11 @@ export class MemoryJobReader implements JobReader {
         concurrency: job.policy.concurrency,
         rateLimit: job.policy.rateLimit,
       }))
-      .toSorted(byUrgency)
-      .slice(0, limit);
+      .toSorted(byUrgency);
   }
 
   async findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]> {
-    const due = await this.listDue(now, Number.POSITIVE_INFINITY);
-    return due.filter(({ jobId }) => ids.includes(jobId));
+    return this.#due(now).filter(({ jobId }) => ids.includes(jobId));
   }
 
   async nextDueAt(now: Date): Promise<Date | null> {
@@ -96,8 +106,17 @@ export class MemoryJobReader implements JobReader {
   }
 
   async listHeld(): Promise<readonly HeldAttempt[]> {
-    return this.#unfinished().flatMap(({ lease, policy: { requirements } }) =>
-      lease === null ? [] : [{ workerId: lease.workerId, requirements }],
+    return this.#unfinished().flatMap(({ state, lease, tenantId, startedAt, policy }) =>
+      lease === null
+        ? []
+        : [
+            {
+              workerId: lease.workerId,
+              tenantId,
+              requirements: policy.requirements,
+              startedAt: state === "running" ? startedAt : null,
+            },
+          ],
     );
   }
 

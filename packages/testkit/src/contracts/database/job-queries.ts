@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createJobSpec, type JobId, needOf, outcomeOf, type WorkerId } from "@hodei/domain";
+import {
+  createJobSpec,
+  DEFAULT_TENANT_ID,
+  invariant,
+  type Job,
+  type JobId,
+  needOf,
+  outcomeOf,
+  type TenantId,
+  type WorkerId,
+} from "@hodei/domain";
 import { after, aJobSpec } from "../../builders.ts";
 import type { Open } from "./scene.ts";
 
@@ -9,6 +19,7 @@ const NO_TIMEOUTS = { queueMs: null, runMs: null, graceMs: 0 };
 /** What scheduler and reconcilers look for. */
 export function testJobQueries(open: Open): void {
   testDueJobs(open);
+  testDueTenants(open);
   testHeldJobs(open);
   testOverdueJobs(open);
   testOverdueCancels(open);
@@ -66,22 +77,57 @@ function testDueJobs(open: Open): void {
   });
 }
 
+function testDueTenants(open: Open): void {
+  test("the limit is shared out evenly, so no tenant hides the jobs of others", async (context) => {
+    const scene = await open(context);
+    const [many, some, few] = ["many", "some", "few"] as TenantId[];
+    const of = async (tenantId: TenantId | undefined, count: number, fromMs: number) => {
+      invariant(tenantId !== undefined, "each has a name");
+      const jobs: Job[] = [];
+      while (jobs.length < count) {
+        jobs.push(await scene.pendingJob({ tenantId, createdAtMs: fromMs + jobs.length }));
+      }
+      return jobs;
+    };
+    const ofMany = await of(many, 9, 0);
+    const ofSome = await of(some, 5, 100);
+    const ofFew = await of(few, 1, 200);
+    const listed = async (limit: number) =>
+      (await scene.database.readers.jobs.listDue(after(1_000), limit)).map(({ jobId }) => jobId);
+    const expected = (manyCount: number, someCount: number, fewCount: number) =>
+      [
+        ...ofMany.slice(0, manyCount),
+        ...ofSome.slice(0, someCount),
+        ...ofFew.slice(0, fewCount),
+      ].map(({ id }) => id);
+    assert.deepEqual(await listed(15), expected(9, 5, 1));
+    assert.deepEqual(await listed(9), expected(5, 3, 1), "what one leaves is for the most urgent");
+    assert.deepEqual(await listed(3), expected(1, 1, 1));
+    assert.deepEqual(await listed(2), expected(1, 1, 0), "more tenants than places");
+    assert.deepEqual(await listed(1), expected(1, 0, 0));
+  });
+}
+
 function testHeldJobs(open: Open): void {
   test("what workers hold is told for assigned and running jobs only", async (context) => {
     const scene = await open(context);
     const [a, b] = [scene.ids.next() as WorkerId, scene.ids.next() as WorkerId];
     const { requirements } = createJobSpec({ kind: "command", argv: ["x"] });
     const large = { ...requirements, cpuMillis: 4_000 };
+    const other = "other" as TenantId;
     await scene.assignedJob({ workerId: a });
-    await scene.runningJob({ workerId: b }, { spec: { requirements: large } });
+    const running = await scene.runningJob(
+      { workerId: b },
+      { spec: { requirements: large }, tenantId: other },
+    );
     await scene.pendingJob();
     await scene.succeededJob();
     const held = await scene.database.readers.jobs.listHeld();
     assert.deepEqual(
       held.toSorted((x, y) => (x.workerId < y.workerId ? -1 : 1)),
       [
-        { workerId: a, requirements },
-        { workerId: b, requirements: large },
+        { workerId: a, tenantId: DEFAULT_TENANT_ID, requirements, startedAt: null },
+        { workerId: b, tenantId: other, requirements: large, startedAt: running.startedAt },
       ],
     );
   });
