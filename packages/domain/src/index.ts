@@ -160,7 +160,7 @@ export {
 } from "./redaction-rules.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export { describeConstraint, holds } from "./scheduler/constraints.ts";
-export { FAIR_AGING_MS, type FairShare } from "./scheduler/fair-order.ts";
+export { FAIR_AGING_MS, type FairShare, type TenantEnd } from "./scheduler/fair-order.ts";
 export {
   type Filter,
   KIND_FILTERS,

@@ -6,6 +6,7 @@ import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts"
 import type { Job, JobEvent, JobState } from "./job.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { KeyHolder, LimitKey, RateStart } from "./limits.ts";
+import type { TenantEnd } from "./scheduler/fair-order.ts";
 import type { HeldAttempt } from "./scheduler/host.ts";
 import type { Candidate } from "./scheduler/plan.ts";
 import type { SubscriptionReader, SubscriptionStore } from "./subscription.ts";
@@ -82,6 +83,11 @@ export interface JobReader {
   nextDueAt(now: Date): Promise<Date | null>;
   /** What assigned and running jobs hold of their workers. */
   listHeld(): Promise<readonly HeldAttempt[]>;
+  /**
+   * When the jobs ended that ended last, the last first, and whose they are. Of `limit` jobs at most, those left out that
+   * never started, and those that `moveFinished` has moved.
+   */
+  listLastEnds(limit: number): Promise<readonly TenantEnd[]>;
   /** Assigned or running jobs of these workers. */
   listOfWorkers(workerIds: readonly WorkerId[]): Promise<readonly Job[]>;
   /** Assigned jobs whose lease ran out unacknowledged, oldest first. */

@@ -27,7 +27,7 @@ const TERMS: PlanTerms = {
   reserveAfterMs: 30_000,
   explainedId: null,
   limits: null,
-  fairShare: { weights: new Map(), held: [] },
+  fairShare: { weights: new Map(), held: [], ends: [] },
 };
 const DEFAULTS = createJobSpec({ kind: "command", argv: ["true"] }).requirements;
 

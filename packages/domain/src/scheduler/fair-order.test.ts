@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { after } from "@hodei/testkit";
 import fc from "fast-check";
 import type { JobId, TenantId, WorkerId } from "../ids.ts";
-import { FAIR_AGING_MS } from "./fair-order.ts";
+import { FAIR_AGING_MS, type TenantEnd } from "./fair-order.ts";
 import { aCandidate, aHost, aNeed, anyCandidates, anyHosts, ROOMY } from "./fixtures.test.ts";
 import type { HeldAttempt, Host } from "./host.ts";
 import { hasRoom, subtract } from "./host.ts";
@@ -16,6 +16,7 @@ const [A, B, C] = ["a", "b", "c"] as [TenantId, TenantId, TenantId];
 const termsOf = (parts: {
   readonly weights?: Readonly<Record<string, number>>;
   readonly held?: readonly HeldAttempt[];
+  readonly ends?: readonly TenantEnd[];
   readonly nowMs?: number;
   readonly explainedId?: string;
 }): PlanTerms => ({
@@ -27,6 +28,7 @@ const termsOf = (parts: {
   fairShare: {
     weights: new Map(Object.entries(parts.weights ?? {}) as [TenantId, number][]),
     held: parts.held ?? [],
+    ends: parts.ends ?? [],
   },
 });
 
@@ -262,6 +264,20 @@ test("a job does not wait for ever, however many new tenants come that hold noth
       },
     ),
   );
+});
+
+test("where one job at a time takes everything, tenants take turns, however long their jobs take", () => {
+  let waiting = [...jobsOf(A, 50), ...jobsOf(B, 2, HOUR_MS), ...jobsOf(C, 2, HOUR_MS + 1)];
+  const ends: TenantEnd[] = [];
+  for (let nowMs = 2 * HOUR_MS; ends.length < 8; ) {
+    const [placed] = planPlacements(waiting, [hostOf(1)], termsOf({ ends, nowMs })).placements;
+    const job = waiting.find(({ jobId }) => jobId === placed?.jobId);
+    assert.ok(job);
+    nowMs += job.tenantId === A ? 5 * HOUR_MS : 1_000;
+    ends.push({ tenantId: job.tenantId, at: after(nowMs) });
+    waiting = waiting.filter((other) => other !== job);
+  }
+  assert.equal(ends.map(({ tenantId }) => tenantId).join(""), "abcabcaa");
 });
 
 test("a tenant that is given jobs all the time does not gain by having jobs that have waited long", () => {

@@ -18,12 +18,20 @@ const DEFAULT_TENANT_WEIGHT = 1;
  */
 export const FAIR_AGING_MS = 86_400_000;
 
+/** Until when a tenant had something. */
+export interface TenantEnd {
+  readonly tenantId: TenantId;
+  readonly at: Date;
+}
+
 /** What tenants hold, and how much of the capacity each is to have. */
 export interface FairShare {
   /** Above 0. Only their ratios count; a tenant that is not there has 1. */
   readonly weights: ReadonlyMap<TenantId, number>;
   /** Every attempt that is out. */
   readonly held: readonly HeldAttempt[];
+  /** Of attempts that have ended lately, so that tenants take turns where none holds anything between two jobs. */
+  readonly ends: readonly TenantEnd[];
 }
 
 /**
@@ -47,8 +55,8 @@ interface Queue {
   nextIndex: number;
   readonly weight: number;
   readonly amounts: Amounts;
-  /** Instant of the latest start of what it holds. */
-  lastGivenMs: number;
+  /** Instant of the latest start of what it holds, or of the latest end of what it held. */
+  lastServedMs: number;
   /** The least urgent candidate so far that asked for a host; `undefined`: none has. */
   lastAsked: Candidate | undefined;
 }
@@ -87,7 +95,7 @@ export class FairOrder {
           );
     this.#weightMax = Math.max(...this.#queues.map(({ weight }) => weight));
     const isShared = fairShare !== null && this.#queues.length > 1;
-    if (isShared) this.#count(fairShare.held, hosts);
+    if (isShared) this.#count(fairShare, hosts);
     this.#ranks = isShared ? new BestOf(this.#queues.length, (index) => this.#rankAt(index)) : null;
   }
 
@@ -111,7 +119,7 @@ export class FairOrder {
     queue.lastAsked = candidate;
     if (host?.tenantId !== null) return;
     add(queue.amounts, candidate.requirements);
-    queue.lastGivenMs = this.#nowMs;
+    queue.lastServedMs = this.#nowMs;
   }
 
   /** Says it when less urgent jobs of other tenants were served before the candidate that `next` gave last. */
@@ -130,7 +138,7 @@ export class FairOrder {
     return { code: "fair_share", message, workerCount: 0 };
   }
 
-  #count(held: readonly HeldAttempt[], hosts: readonly Host[]): void {
+  #count({ held, ends }: FairShare, hosts: readonly Host[]): void {
     const shared = hosts.filter(({ tenantId }) => tenantId === null);
     const ids = new Set(shared.map(({ workerId }) => workerId));
     const queues = new Map(this.#queues.map((queue) => [queue.candidates[0]?.tenantId, queue]));
@@ -141,7 +149,11 @@ export class FairOrder {
       const queue = queues.get(tenantId);
       if (queue === undefined || !ids.has(workerId)) continue;
       add(queue.amounts, requirements);
-      queue.lastGivenMs = Math.max(queue.lastGivenMs, startedAt?.getTime() ?? this.#nowMs);
+      queue.lastServedMs = Math.max(queue.lastServedMs, startedAt?.getTime() ?? this.#nowMs);
+    }
+    for (const { tenantId, at } of ends) {
+      const queue = queues.get(tenantId);
+      if (queue !== undefined) queue.lastServedMs = Math.max(queue.lastServedMs, at.getTime());
     }
   }
 
@@ -150,7 +162,7 @@ export class FairOrder {
     const queue = this.#queues[index];
     const head = queue?.candidates[queue.nextIndex];
     if (queue === undefined || head === undefined) return Number.NEGATIVE_INFINITY;
-    const waitsSinceMs = Math.max(queue.lastGivenMs, dueSince(head).getTime());
+    const waitsSinceMs = Math.max(queue.lastServedMs, dueSince(head).getTime());
     // Clocks differ: what starts in the future has not waited.
     const waitedMs = Math.max(0, this.#nowMs - waitsSinceMs);
     const forWeight = this.#dominant(queue).share * (this.#weightMax / queue.weight);
@@ -176,7 +188,7 @@ function createQueue(candidates: readonly Candidate[], weight = DEFAULT_TENANT_W
     nextIndex: 0,
     weight,
     amounts: noAmounts(),
-    lastGivenMs: Number.NEGATIVE_INFINITY,
+    lastServedMs: Number.NEGATIVE_INFINITY,
     lastAsked: undefined,
   };
 }

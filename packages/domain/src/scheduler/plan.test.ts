@@ -272,7 +272,7 @@ for (const tenantCount of [1, 500]) {
     const hosts = Array.from({ length: 200 }, (_, index) =>
       aHost({ workerId: `worker-${index}` as WorkerId }),
     );
-    const terms = { ...LEAST_LOADED, fairShare: { weights: new Map(), held: [] } };
+    const terms = { ...LEAST_LOADED, fairShare: { weights: new Map(), held: [], ends: [] } };
     const jobs = (count: number) =>
       Array.from({ length: count }, (_, index) =>
         // Every eighth asks for something of its own.

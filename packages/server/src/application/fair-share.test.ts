@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Job, JobId, TenantId } from "@hodei/domain";
+import type { Job, JobId, JobSpec, TenantId } from "@hodei/domain";
 import { aJobSpec, FakeProvider } from "@hodei/testkit";
 import { createJob } from "./create-job.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
@@ -49,12 +49,16 @@ async function scene(parts: Partial<Settings> = {}) {
   return { deps, peer: await connect(deps, workerId) };
 }
 
-const submitAs = (deps: TestDeps, caller: Caller): Promise<Job> =>
-  createJob(deps, caller, { spec: aJobSpec(), idempotencyKey: null });
-
-async function submitMany(deps: TestDeps, caller: Caller, count: number): Promise<Job[]> {
+async function submitMany(
+  deps: TestDeps,
+  caller: Caller,
+  count: number,
+  parts: Partial<JobSpec> = {},
+): Promise<Job[]> {
   const jobs: Job[] = [];
-  while (jobs.length < count) jobs.push(await submitAs(deps, caller));
+  while (jobs.length < count) {
+    jobs.push(await createJob(deps, caller, { spec: aJobSpec(parts), idempotencyKey: null }));
+  }
   return jobs;
 }
 
@@ -120,6 +124,26 @@ test("what a tenant holds counts, and a job says that its tenant has more than o
   await end(peer, first.id);
   await turn(deps, peer);
   assert.deepEqual(await countHeld(deps), { default: 3, other: 1 });
+});
+
+test("where one job takes the whole worker, tenants take turns", async () => {
+  const { deps, peer } = await scene();
+  const whole = { requirements: { ...aJobSpec().requirements, cpuMillis: 4_000 } };
+  await submitMany(deps, ALICE, 4, whole);
+  await submitMany(deps, BOB, 2, whole);
+  await deps.clock.advance(1);
+  const order: string[] = [];
+  for (let count = 0; count < 5; count += 1) {
+    await turn(deps, peer);
+    const [running] = await deps.database.readers.jobs.listHeld();
+    assert.ok(running);
+    order.push(running.tenantId);
+    const ref = peer.of("assignment").at(-1)?.ref;
+    assert.ok(ref);
+    await deps.clock.advance(1);
+    await end(peer, ref.jobId);
+  }
+  assert.deepEqual(order, ["default", "other", "default", "other", "default"]);
 });
 
 test("a tenant with more jobs than a turn looks at does not hide those of others", async () => {

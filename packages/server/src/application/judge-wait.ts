@@ -19,6 +19,7 @@ import {
   type WaitReason,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
+import { readFairShare } from "./fair-share.ts";
 import { readCluster } from "./hosts.ts";
 import { limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
@@ -77,7 +78,8 @@ export async function judgeWait(
   const { hosts, held } = await readCluster({ readers, sessions: deps.sessions });
   const candidates = [...others, toCandidate(job)];
   const limits = await readLedger(deps, readers.limits, candidates);
-  const terms = { ...planTerms(deps.settings, { now, limits, held }), explainedId: job.id };
+  const fairShare = await readFairShare(deps, readers.jobs, { candidates, held });
+  const terms = { ...planTerms(deps.settings, { now, limits, fairShare }), explainedId: job.id };
   const plan = planPlacements(candidates, hosts, terms);
   const heldBack = plan.heldBack.find(({ jobId }) => jobId === job.id);
   if (heldBack !== undefined) {

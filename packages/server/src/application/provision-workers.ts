@@ -17,6 +17,7 @@ import {
   type WorkerId,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
+import { readFairShare } from "./fair-share.ts";
 import { countHeld, readCluster } from "./hosts.ts";
 import { readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
@@ -93,7 +94,8 @@ export class Provisioner {
     if (due.length === 0) return [];
     const limits = await readLedger(this.#deps, readers.limits, due);
     const { hosts, held } = await readCluster({ readers, sessions });
-    const terms = planTerms(settings, { now, limits, held });
+    const fairShare = await readFairShare(this.#deps, readers.jobs, { candidates: due, held });
+    const terms = planTerms(settings, { now, limits, fairShare });
     const plan = planPlacements(due, hosts, terms);
     const ids = new Set(plan.unplaceable.map(({ jobId }) => jobId));
     // Of jobs of which a limit lets only some run, only so many are a reason to make a worker.

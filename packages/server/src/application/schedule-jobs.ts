@@ -21,6 +21,7 @@ import {
 import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { sendAssignments } from "./dispatch-assignments.ts";
+import { readFairShare } from "./fair-share.ts";
 import { readCluster, toHosts } from "./hosts.ts";
 import { limitLocks, limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
@@ -58,7 +59,8 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   // Without a worker nothing is planned, however much waits.
   if (hosts.length === 0) return nextDueAt ?? undefined;
   const limits = await readLedger(deps, readers.limits, candidates);
-  const terms = planTerms(deps.settings, { now, limits, held });
+  const fairShare = await readFairShare(deps, readers.jobs, { candidates, held });
+  const terms = planTerms(deps.settings, { now, limits, fairShare });
   const { placements, heldBack } = planPlacements(candidates, hosts, terms);
   const limited = new Map(candidates.map((candidate) => [candidate.jobId, candidate]));
   for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {

@@ -21,6 +21,7 @@ import {
   type QueueLimits,
   queueDeadline,
   queueFull,
+  type TenantEnd,
   type TenantId,
   type WorkerId,
 } from "@hodei/domain";
@@ -118,6 +119,16 @@ export class MemoryJobReader implements JobReader {
             },
           ],
     );
+  }
+
+  async listLastEnds(limit: number): Promise<readonly TenantEnd[]> {
+    const endOf = ({ job }: JobRow) => job.finishedAt?.getTime() ?? 0;
+    return [...this.#tables.finishedJobs.values()]
+      .toSorted((a, b) => endOf(b) - endOf(a) || compareText(b.job.id, a.job.id))
+      .slice(0, limit)
+      .flatMap(({ job: { tenantId, startedAt, finishedAt } }) =>
+        startedAt === null || finishedAt === null ? [] : [{ tenantId, at: finishedAt }],
+      );
   }
 
   async listOfWorkers(workerIds: readonly WorkerId[]): Promise<readonly Job[]> {

@@ -14,6 +14,7 @@ import {
   PlatformError,
   type RateLimit,
   type Requirements,
+  type TenantEnd,
   type TenantId,
   type WorkerId,
 } from "@hodei/domain";
@@ -103,6 +104,15 @@ const LIST_HELD: Statement = {
     where j.state in ('assigned', 'running')`,
 };
 
+const LIST_LAST_ENDS: Statement = {
+  name: "job_list_last_ends",
+  text: `
+    select tenant_id, finished_at from (
+      select j.tenant_id, j.started_at, j.finished_at from job j where j.finished_at is not null
+      order by j.finished_at desc, j.id desc limit $1) ended
+    where started_at is not null`,
+};
+
 const LIST_OF_WORKERS: Statement = {
   name: "job_list_of_workers",
   text: `${SELECT_JOB} where j.state in ('assigned', 'running') and j.lease_worker_id = any($1::uuid[])`,
@@ -161,6 +171,11 @@ interface HeldRow {
   readonly started_at: Date | null;
 }
 
+interface EndRow {
+  readonly tenant_id: string;
+  readonly finished_at: Date;
+}
+
 export class PostgresJobReader implements JobReader {
   readonly #sql: Sql;
 
@@ -217,6 +232,14 @@ export class PostgresJobReader implements JobReader {
       tenantId: tenant_id as TenantId,
       requirements,
       startedAt: started_at,
+    }));
+  }
+
+  async listLastEnds(limit: number): Promise<readonly TenantEnd[]> {
+    const rows = await this.#sql.run<EndRow>(LIST_LAST_ENDS, [limit]);
+    return rows.map(({ tenant_id, finished_at }) => ({
+      tenantId: tenant_id as TenantId,
+      at: finished_at,
     }));
   }
 

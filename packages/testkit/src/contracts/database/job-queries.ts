@@ -132,6 +132,27 @@ function testHeldJobs(open: Open): void {
     );
   });
 
+  test("the last ends are those of jobs that have started", async (context) => {
+    const scene = await open(context);
+    const other = "other" as TenantId;
+    const { readers } = scene.database;
+    assert.deepEqual(await readers.jobs.listLastEnds(9), []);
+    await scene.runningJob();
+    const first = await scene.succeededJob();
+    const second = await scene.succeededJob({ tenantId: other });
+    const ended = (job: Job, atMs: number) =>
+      scene.change(job, {
+        type: "cancelled",
+        at: after(atMs),
+        outcome: outcomeOf("cancelled_by", ""),
+      } as const);
+    await ended(await scene.pendingJob(), 1_000_000);
+    const endOf = ({ tenantId, finishedAt: at }: Job) => ({ tenantId, at });
+    const all = [endOf(second), endOf(first)];
+    assert.deepEqual(await readers.jobs.listLastEnds(9), all);
+    assert.deepEqual(await readers.jobs.listLastEnds(2), all.slice(0, 1), "one never started");
+  });
+
   test("the jobs of workers are the assigned and running ones", async (context) => {
     const scene = await open(context);
     const [a, b] = [scene.ids.next() as WorkerId, scene.ids.next() as WorkerId];
