@@ -37,10 +37,12 @@ export { putAttempt } from "./contracts/put-attempt.ts";
 export { queueLimitsContract } from "./contracts/queue-limits-contract.ts";
 export { type SecretStoreFixture, secretStoreContract } from "./contracts/secret-store-contract.ts";
 export { FakeProvider, type FakeProviderOptions } from "./fake-provider.ts";
+export { Link, type Target } from "./link.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { MemoryDatabase } from "./memory/memory-database.ts";
 export { MemoryLogStore } from "./memory/memory-log-store.ts";
 export { MemorySecretStore } from "./memory/memory-secret-store.ts";
+export { type LinkedDatabase, linkDatabase } from "./postgres/linked-database.ts";
 export {
   createTestDatabase,
   startTestPostgres,

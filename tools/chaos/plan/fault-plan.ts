@@ -11,7 +11,7 @@ export type FaultKind =
   | "backends-kill"
   | LinkFaultKind;
 
-/** What is done to the network between two parts; `proxy/link.ts` says how. */
+/** What is done to the network between two parts; `Link` of the testkit says how. */
 export type LinkFaultKind =
   | "link-cut"
   | "link-refuse"

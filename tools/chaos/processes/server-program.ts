@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient, type HodeiClient } from "@hodei/sdk";
-import type { Target } from "../proxy/link.ts";
+import type { Target } from "@hodei/testkit";
 import { Program } from "./program.ts";
 
 export interface ServerOptions {

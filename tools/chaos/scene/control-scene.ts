@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { HodeiClient } from "@hodei/sdk";
+import { Link } from "@hodei/testkit";
 import { ServerProgram } from "../processes/server-program.ts";
 import { WorkerProgram } from "../processes/worker-program.ts";
-import { Link } from "../proxy/link.ts";
 import { joinWorkers } from "./join-workers.ts";
 import type { Scene } from "./scene.ts";
 import { SceneDatabase } from "./scene-database.ts";

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@hodei/server/embedded-postgres";
+import type { Target } from "@hodei/testkit";
 import pg from "pg";
-import type { Target } from "../proxy/link.ts";
 
 /** The database of a run: in a folder of its own, run by this process or, while one runs, by the server. */
 export class SceneDatabase {

@@ -1,7 +1,7 @@
 import type { HodeiClient } from "@hodei/sdk";
+import type { Link } from "@hodei/testkit";
 import type { ServerProgram } from "../processes/server-program.ts";
 import type { WorkerProgram } from "../processes/worker-program.ts";
-import type { Link } from "../proxy/link.ts";
 import type { SceneDatabase } from "./scene-database.ts";
 
 /** Everything that runs, and can be hurt by its name. */

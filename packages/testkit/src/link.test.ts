@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { waitFor } from "@hodei/testkit";
 import { Link } from "./link.ts";
+import { waitFor } from "./wait-for.ts";
 
 /** More than the system keeps for a reader that does not read. */
 const MANY = 16_000_000;

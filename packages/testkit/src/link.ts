@@ -102,8 +102,9 @@ class Pipe {
   destroy(): void {
     for (const direction of this.#directions) direction.stop();
     for (const end of this.#ends) {
-      // Only TCP knows a reset; a Unix socket, or one that is still connecting, just closes.
-      if (end.remoteAddress === undefined) end.destroy();
+      // Only TCP knows a reset; a Unix socket, or one that is still connecting, just closes. So does one that is ending
+      // already: Node never closes it if it is reset meanwhile, and then the process does not end.
+      if (end.remoteAddress === undefined || end.writableEnded) end.destroy();
       else if (!end.destroyed) end.resetAndDestroy();
     }
   }
