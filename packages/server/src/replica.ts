@@ -19,6 +19,7 @@ import {
   Sessions,
   Signals,
   Statistics,
+  Uptime,
 } from "./application/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { readPublicCertificate } from "./files.ts";
@@ -216,7 +217,7 @@ function createDeps(
     }),
     sessions: new Sessions(),
     replicaId: ids.next() as ReplicaId,
-    startedAt: systemClock.now(),
+    uptime: new Uptime(systemClock.now()),
     pools: createLocalPools({ ...options, serverUrl: workerUrl }),
     subscriptions,
     keptRecords,

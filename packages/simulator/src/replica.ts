@@ -10,6 +10,7 @@ import {
   Sessions,
   Signals,
   Statistics,
+  Uptime,
 } from "@hodei/server/application";
 import { MemorySecretStore, SequenceIds } from "@hodei/testkit";
 import { issueNothing, plainJoinTokens } from "./credentials.ts";
@@ -85,7 +86,7 @@ export class Replica {
       }),
       sessions: new Sessions(),
       replicaId: this.id,
-      startedAt: this.clock.now(),
+      uptime: new Uptime(this.clock.now()),
       pools: [
         {
           pool: scenario.pool,

@@ -20,6 +20,7 @@ import type { Sessions } from "./sessions.ts";
 import type { Settings } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 import type { Statistics } from "./statistics.ts";
+import type { Uptime } from "./uptime.ts";
 
 /** All that the use cases and loops of one replica work with. Each takes the part it needs. */
 export interface Deps {
@@ -36,8 +37,7 @@ export interface Deps {
   readonly dueJobs: DueJobs;
   readonly sessions: Sessions;
   readonly replicaId: ReplicaId;
-  /** When this replica came up. */
-  readonly startedAt: Date;
+  readonly uptime: Uptime;
   readonly pools: readonly PoolMember[];
   /** Who is told of events besides those who ask. */
   readonly subscriptions: readonly Subscription[];

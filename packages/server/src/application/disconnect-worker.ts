@@ -7,12 +7,14 @@ interface EndedSession {
   /** As stored with the worker; tells the session from others. */
   readonly connectedAt: Date;
   readonly message: string;
+  /** How long the worker has to come back. */
+  readonly graceMs: number;
 }
 
 /** Stores that the session is over, unless the worker has opened another one or is gone. Repeats change nothing. */
 export async function disconnectWorker(
-  { database, clock, settings }: Pick<Deps, "database" | "clock" | "settings">,
-  { workerId, connectedAt, message }: EndedSession,
+  { database, clock }: Pick<Deps, "database" | "clock">,
+  { workerId, connectedAt, message, graceMs }: EndedSession,
 ): Promise<void> {
   await database.transact(async ({ workers, jobs }) => {
     const worker = await workers.lock(workerId);
@@ -25,7 +27,7 @@ export async function disconnectWorker(
       const event: WorkerEvent = { type: "terminated", at, message: "left after a drain" };
       await workers.update(applyWorkerEvent(worker, event), [event]);
     } else if (worker.connectBy === null) {
-      const connectBy = new Date(at.getTime() + settings.reconnectGraceMs);
+      const connectBy = new Date(at.getTime() + graceMs);
       const event: WorkerEvent = { type: "disconnected", at, connectBy, message };
       await workers.update(applyWorkerEvent(worker, event), [event]);
     }

@@ -39,6 +39,7 @@ import { Sessions } from "./sessions.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { Signals } from "./signals.ts";
 import { Statistics } from "./statistics.ts";
+import { Uptime } from "./uptime.ts";
 import { createJoinToken } from "./workers.ts";
 
 export const ALICE: Caller = {
@@ -84,7 +85,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
     dueJobs: new DueJobs({ signals, jobs, settings: DEFAULT_SETTINGS }),
     sessions: new Sessions(),
     replicaId: ids.next() as ReplicaId,
-    startedAt: new Date(0),
+    uptime: new Uptime(new Date(0)),
     pools: [],
     subscriptions: [],
     keptRecords: [],

@@ -29,6 +29,7 @@ export { DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 export { Signals } from "./signals.ts";
 export { Statistics } from "./statistics.ts";
 export { type LogsTailed, type TailLogsInput, tailLogs } from "./tail-logs.ts";
+export { Uptime } from "./uptime.ts";
 export { watchJob } from "./watch-job.ts";
 export {
   createJoinToken,

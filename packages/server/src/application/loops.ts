@@ -89,8 +89,14 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
   ];
 }
 
-async function renewReplica(
-  deps: Pick<Deps, "database" | "clock" | "replicaId">,
-): Promise<undefined> {
-  await deps.database.transact(({ replicas }) => replicas.renew(deps.replicaId, deps.clock.now()));
+async function renewReplica({
+  database,
+  clock,
+  replicaId,
+  uptime,
+  settings,
+}: Pick<Deps, "database" | "clock" | "replicaId" | "uptime" | "settings">): Promise<undefined> {
+  const askedAt = clock.now();
+  await database.transact(({ replicas }) => replicas.renew(replicaId, clock.now()));
+  uptime.confirm(askedAt, clock.now(), settings.reconnectGraceMs);
 }

@@ -27,6 +27,7 @@ import {
   reapWorkers,
 } from "./reap.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
+import { Uptime } from "./uptime.ts";
 
 const RETRY_TWICE = { maxAttempts: 3, baseDelayMs: 0, maxDelayMs: 0, reasons: [] };
 const {
@@ -216,7 +217,7 @@ test("workers of a dead server get their time from when somebody is there to con
 test("a worker that is gone soon after the start of its server is lost as at any other time", async () => {
   const deps = testDeps();
   await deps.clock.advance(1_000);
-  const started = { ...deps, startedAt: deps.clock.now() };
+  const started = { ...deps, uptime: new Uptime(deps.clock.now()) };
   await deps.clock.advance(1_000);
   const { peer, workerId } = await connectedWorker(started);
   const { job } = await running(started, peer, { retryPolicy: RETRY_TWICE });
@@ -234,7 +235,7 @@ test("a worker that was cut off before its server started gets time from the sta
   const { job } = await running(deps, peer);
   await peer.session.close("cut");
   await deps.clock.advance(reconnectGraceMs);
-  const restarted = { ...deps, startedAt: deps.clock.now() };
+  const restarted = { ...deps, uptime: new Uptime(deps.clock.now()) };
   await reapAfter(restarted, orphanGraceMs);
   assert.equal((await find(deps, job)).state, "running");
   await reapAfter(restarted, 1);

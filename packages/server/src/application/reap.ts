@@ -21,7 +21,7 @@ const REAP_LIMIT_COUNT = 500;
 
 type ReapDeps = Pick<
   Deps,
-  "database" | "clock" | "logs" | "random" | "settings" | "startedAt" | "log"
+  "database" | "clock" | "logs" | "random" | "settings" | "uptime" | "log"
 >;
 
 /** One turn: assignments that no worker acknowledged in time go back to waiting. */
@@ -129,7 +129,7 @@ async function liveReplicas(deps: ReapDeps, now: Date): Promise<ReadonlySet<Repl
 type ReapEvent = Extract<WorkerEvent, { type: "disconnected" | "lost" | "terminated" }>;
 
 function reapEvent(
-  { settings, startedAt }: ReapDeps,
+  { settings, uptime }: ReapDeps,
   worker: Worker,
   { now: at, alive }: { now: Date; alive: ReadonlySet<ReplicaId | null> },
 ): ReapEvent | undefined {
@@ -140,7 +140,7 @@ function reapEvent(
     return { type: "disconnected", at, connectBy, message: "its server died" };
   }
   const overdueMs =
-    at.getTime() - dueAtMs(worker, { settings, startedAt, connectBy: worker.connectBy });
+    at.getTime() - dueAtMs(worker, { settings, uptime, connectBy: worker.connectBy });
   if (overdueMs <= 0) return undefined;
   if (worker.connectedAt === null) {
     return { type: "terminated", at, message: "it never opened a session" };
@@ -156,21 +156,21 @@ function reapEvent(
 }
 
 /**
- * When the worker's time to connect runs out. Time without any server does not count: who may have been cut off before
- * this one started gets as much time from then as workers of a server that died.
+ * When the worker's time to connect runs out. Time without any server, or without the database, does not count:
+ * who may have been cut off before this server could take it back gets as much time from then as workers of a server that died.
  */
 function dueAtMs(
   { createdAt, connectedAt }: Worker,
   {
     settings,
-    startedAt,
+    uptime,
     connectBy,
-  }: Pick<ReapDeps, "settings" | "startedAt"> & { readonly connectBy: Date },
+  }: Pick<ReapDeps, "settings" | "uptime"> & { readonly connectBy: Date },
 ): number {
   const beganAtMs =
     connectedAt === null ? createdAt.getTime() : connectBy.getTime() - settings.reconnectGraceMs;
-  if (beganAtMs > startedAt.getTime()) return connectBy.getTime();
-  return Math.max(connectBy.getTime(), startedAt.getTime() + settings.orphanGraceMs);
+  if (beganAtMs > uptime.since.getTime()) return connectBy.getTime();
+  return Math.max(connectBy.getTime(), uptime.since.getTime() + settings.orphanGraceMs);
 }
 
 async function apply(deps: ReapDeps, { id, version }: Worker, event: ReapEvent): Promise<void> {

@@ -41,7 +41,7 @@ test("a worker that was stored as disconnected while its session was open comes 
   assert.equal((await find(deps, job)).state, "succeeded");
 });
 
-test("a worker that is stored as connected here without a session is lost after its grace", async () => {
+test("a worker that is stored as connected here without a session is lost after the grace of orphans", async () => {
   const deps = testDeps();
   const { workerId, peer } = await connectedWorker(deps);
   const { job } = await running(deps, peer);
@@ -52,7 +52,11 @@ test("a worker that is stored as connected here without a session is lost after 
   await reapWorkers(deps);
   assert.equal((await find(deps, job)).state, "running");
   await reconcileSessions(deps);
+  // As after its server died: its end could not be stored, so it may not have been able to come back either.
   await deps.clock.advance(reconnectGraceMs + 1);
+  await reapWorkers(deps);
+  assert.equal((await deps.database.readers.workers.get(workerId)).state, "ready");
+  await deps.clock.advance(orphanGraceMs);
   await reapWorkers(deps);
   assert.equal((await deps.database.readers.workers.get(workerId)).state, "lost");
   assert.equal((await find(deps, job)).outcome?.reason, "worker_lost");

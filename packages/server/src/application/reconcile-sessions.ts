@@ -23,7 +23,10 @@ export async function reconcileSessions(
   for (const worker of workers) {
     const { id: workerId, connectedAt } = worker;
     if (connectedAt === null || !isWithoutSession(deps, worker, connectedAt)) continue;
-    await disconnectWorker(deps, { workerId, connectedAt, message: "its session was lost" });
+    // Its end could not be stored, nor could it open another one meanwhile: its pause before it tries again may be long.
+    const graceMs = deps.settings.orphanGraceMs;
+    const message = "its session was lost";
+    await disconnectWorker(deps, { workerId, connectedAt, message, graceMs });
   }
 }
 

@@ -3,6 +3,7 @@ import {
   type AttemptReport,
   applyWorkerEvent,
   isAttemptOver,
+  isPlatformError,
   type JobChange,
   type LogBatch,
   type ServerMessage,
@@ -33,7 +34,8 @@ export class Session {
   readonly #open: OpenSession;
   readonly #chains = new Map<string, Promise<void>>();
   readonly #inFlight = new Set<Promise<void>>();
-  #hasFailed = false;
+  /** Of the first message that could not be worked on. */
+  #failure: unknown;
 
   constructor(deps: Deps, open: OpenSession) {
     this.#deps = deps;
@@ -78,7 +80,11 @@ export class Session {
     await Promise.all(this.#inFlight);
     if (!this.#deps.sessions.remove(this.#open)) return;
     const { workerId, connectedAt } = this.#open;
-    await disconnectWorker(this.#deps, { workerId, connectedAt, message });
+    const { orphanGraceMs, reconnectGraceMs } = this.#deps.settings;
+    // It may find no database when it comes back, and waits longer and longer then.
+    const isOurs = isPlatformError(this.#failure, "unavailable");
+    const graceMs = isOurs ? orphanGraceMs : reconnectGraceMs;
+    await disconnectWorker(this.#deps, { workerId, connectedAt, message, graceMs });
     this.#deps.log.info("session_closed", { workerId, message });
   }
 
@@ -122,10 +128,10 @@ export class Session {
 
   /** Ends the session, and tells of the first failure only: the messages beside it fail for the same reason. */
   #fail(error: unknown): void {
-    if (!this.#hasFailed) {
+    if (this.#failure === undefined) {
       this.#deps.log.warn("session_failed", { workerId: this.#open.workerId, error });
     }
-    this.#hasFailed = true;
+    this.#failure ??= error;
     this.#open.end();
   }
 
