@@ -23,7 +23,9 @@ export class ServerProcess {
   readonly #settings: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #stderr = "";
-  #client: HodeiClient | undefined;
+  #access:
+    | { readonly endpoint: string; readonly token: string; readonly client: HodeiClient }
+    | undefined;
 
   private constructor(
     folder: string,
@@ -68,13 +70,19 @@ export class ServerProcess {
     const { publicUrl } = ready as { readonly publicUrl?: string };
     if (publicUrl === undefined) throw new Error(`the server did not start: ${this.#stderr}`);
     const token = (await readFile(join(this.dataDir, "api-token"), "utf8")).trim();
-    this.#client?.close();
-    this.#client = createClient({ endpoint: publicUrl, token });
+    this.#access?.client.close();
+    const client = createClient({ endpoint: publicUrl, token });
+    this.#access = { endpoint: publicUrl, token, client };
+  }
+
+  /** Where it is called, with which token, and a client that does so. */
+  get access() {
+    if (this.#access === undefined) throw new Error("the server was not started");
+    return this.#access;
   }
 
   get client(): HodeiClient {
-    if (this.#client === undefined) throw new Error("the server was not started");
-    return this.#client;
+    return this.access.client;
   }
 
   /** What it has written since its start. */
@@ -102,7 +110,7 @@ export class ServerProcess {
 
   /** Ends all that is left: the server, its workers, its database. */
   async dispose(): Promise<void> {
-    this.#client?.close();
+    this.#access?.client.close();
     await this.kill("SIGKILL");
     // An orderly start and stop finds and ends what a killed server left behind.
     const [program, ...script] = HODEI as [string, ...string[]];

@@ -8,6 +8,7 @@ import {
 } from "@hodei/domain";
 import {
   Activity,
+  checkHealth,
   createLoops,
   DEFAULT_SETTINGS,
   type Deps,
@@ -50,10 +51,16 @@ import type { HttpListener } from "./interface/grpc/http-listener.ts";
 import { createPublicListener } from "./interface/grpc/public-listener.ts";
 import { createWorkerListener } from "./interface/grpc/worker-listener.ts";
 import { createLocalPools } from "./local-pool.ts";
+import type { StartedDatabase } from "./start-database.ts";
 import type { StartOptions } from "./start-server.ts";
 import { readVersion } from "./version.ts";
 import { webhookSubscriptions } from "./webhook-subscription.ts";
 import { certificateRenewal, workerHostnames } from "./worker-certificate.ts";
+
+/** For the sessions of workers and for the loops. */
+const OWN_CONNECTIONS_MAX = 8;
+/** For the calls of people and programs. */
+const REQUEST_CONNECTIONS_MAX = 6;
 
 /** All of one server but its database. */
 export interface Replica extends Component {
@@ -67,7 +74,7 @@ export interface Replica extends Component {
 /** Puts one replica together: every port gets its adapter, every loop its turn. Nothing runs before `start`. */
 export async function createReplica(
   options: StartOptions,
-  address: PostgresAddress,
+  { address, whenAvailable }: Pick<StartedDatabase, "address" | "whenAvailable">,
 ): Promise<Replica> {
   const { config } = options;
   const apiTokenFile = config.apiTokenFile ?? join(config.dataDir, "api-token");
@@ -80,7 +87,8 @@ export async function createReplica(
   const ports = await choosePorts(config);
   const health = new HealthState();
   const certificate = await readPublicCertificate(config);
-  const publicListener = createPublicListener(deps, {
+  const publicDeps = { ...deps, database: stores.requestDatabase };
+  const publicListener = createPublicListener(publicDeps, {
     host: config.publicHost,
     port: ports.publicPort,
     ...(certificate && { certificate }),
@@ -92,6 +100,7 @@ export async function createReplica(
   const loops = [
     ...createLoops(deps, stores.leadership),
     workers.renewal,
+    healthCheck(publicDeps, health),
     ...idleExit(deps, options, publicListener),
   ];
   const listeners = [publicListener, workers.listener];
@@ -100,8 +109,8 @@ export async function createReplica(
     workerUrl,
     apiTokenFile,
     start: async () => {
-      for (const part of stores.parts) await part.start();
-      await prepareRecords(deps);
+      for (const part of stores.parts) await whenAvailable(() => part.start());
+      await whenAvailable(() => prepareRecords(deps));
       for (const part of [...listeners, ...loops]) await part.start();
       await rememberPorts(config.dataDir, {
         publicPort: publicListener.address.port,
@@ -110,7 +119,7 @@ export async function createReplica(
       health.set("", "serving");
     },
     stop: async () => {
-      health.set("", "not_serving");
+      health.shutDown();
       await Promise.all(loops.map((loop) => loop.stop()));
       if (config.stopWorkersOnExit) await destroyMachines(deps);
       deps.sessions.forgetAll();
@@ -138,7 +147,19 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     tenantCount: config.tenantQueueMax ?? null,
     totalCount: config.queueMax ?? null,
   };
-  const database = new PostgresDatabase({ address, onCommit, queueLimits });
+  // Apart: however slow what people ask for is, workers and loops go on, and people are told of it instead.
+  const database = new PostgresDatabase({
+    address,
+    onCommit,
+    queueLimits,
+    connectionsMax: OWN_CONNECTIONS_MAX,
+  });
+  const requestDatabase = new PostgresDatabase({
+    address,
+    onCommit,
+    queueLimits,
+    connectionsMax: REQUEST_CONNECTIONS_MAX,
+  });
   const logs = new PostgresLogStore({
     address,
     clock: systemClock,
@@ -161,6 +182,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
   });
   const parts: readonly Component[] = [
     database,
+    requestDatabase,
     secrets,
     logs,
     logDays,
@@ -174,7 +196,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     { partitions: eventDays, retentionMs: config.eventRetentionMs },
     ...jobDays.map((partitions) => ({ partitions, retentionMs: config.jobRetentionMs })),
   ];
-  return { signals, database, secrets, logs, leadership, keptRecords, parts };
+  return { signals, database, requestDatabase, secrets, logs, leadership, keptRecords, parts };
 }
 
 function createDeps(
@@ -269,6 +291,17 @@ function urlOf(scheme: string, listener: HttpListener): string {
   const { host, port } = listener.address;
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/** Says that the server does not serve while its calls would wait in vain: for the database, or for a connection to it. */
+function healthCheck(deps: Deps, health: HealthState): Component {
+  return new Reconciler(deps, {
+    name: "check-health",
+    topics: [],
+    intervalMs: deps.settings.pollIntervalMs,
+    enabled: () => true,
+    run: () => checkHealth(deps, (status) => health.set("", status)),
+  });
 }
 
 function idleExit(deps: Deps, options: StartOptions, listener: HttpListener): Component[] {

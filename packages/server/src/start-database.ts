@@ -3,65 +3,81 @@ import type { Logger } from "@hodei/domain";
 import type { ServerConfig } from "./config.ts";
 import { startEmbeddedPostgres } from "./infrastructure/embedded-postgres/index.ts";
 import {
+  type AvailabilityOptions,
+  DatabaseSockets,
+  DatabaseWatch,
   migrate,
   type PostgresAddress,
-  waitUntilReachable,
+  whenAvailable,
 } from "./infrastructure/postgres/index.ts";
 
-/** A database that is reachable and up to date. */
+/** Longer than any transaction of ours; a backup may take longer, and then it is good to know why tables grow. */
+const SNAPSHOT_LIMIT_MS = 300_000;
+
+/** A database that is up to date. */
 export interface StartedDatabase {
   readonly address: PostgresAddress;
-  /** Stops the embedded one; does nothing to one that was given by URL. */
+  /** Does `work` as soon as the database can be used, for what has to be done before the server is of use. */
+  readonly whenAvailable: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Ends every connection, and the embedded database. */
   stop(): Promise<void>;
 }
 
-/** The database of the settings; one given by URL is waited for, with a notice for each failed try. */
-export async function startDatabase(
-  config: ServerConfig,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<StartedDatabase> {
+interface StartOptions {
+  readonly config: ServerConfig;
+  readonly log: Logger;
+  /** Gives up waiting. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The database of the settings, watched from now on. Each wait for one that is away, or goes away meanwhile, is as long as
+ * the settings say, with a notice for each failed try.
+ * @throws PlatformError
+ */
+export async function startDatabase(options: StartOptions): Promise<StartedDatabase> {
+  const { config, log, signal } = options;
+  const server = await openServer(options);
+  const sockets = new DatabaseSockets();
+  const address = sockets.watched(server.address);
+  const watch = new DatabaseWatch({
+    address,
+    sockets,
+    onTrouble: ({ message }) => log.warn("database_connection_lost", { message }),
+    snapshotLimitMs: SNAPSHOT_LIMIT_MS,
+    onOldSnapshot: (snapshot) => log.warn("old_snapshot", { ...snapshot }),
+  });
+  const availability: AvailabilityOptions = {
+    limitMs: config.databaseWaitMs,
+    onUnavailable: ({ message }, nextTryInMs) =>
+      log.warn("database_unreachable", { message, nextTryInMs }),
+    signal,
+  };
+  const stop = async () => {
+    await watch.stop();
+    sockets.endAll();
+    await server.stop();
+  };
+  try {
+    // At once, as a database may fall silent in the middle of a step. While it is away `migrate` tells.
+    await watch.start();
+    const steps = await whenAvailable(availability, () => migrate(address));
+    if (steps.length > 0) log.info("database_migrated", { steps });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { address, whenAvailable: (work) => whenAvailable(availability, work), stop };
+}
+
+/** The one that was given by URL, or the embedded one. */
+async function openServer({ config, log }: StartOptions) {
   if (config.databaseUrl !== undefined) {
-    const address = config.databaseUrl;
-    await waitFor(address, config.databaseWaitMs, log, signal);
-    await update(address, log);
-    return { address, stop: async () => {} };
+    return { address: config.databaseUrl, stop: async () => {} };
   }
   const postgres = await startEmbeddedPostgres({
     dataDir: join(config.dataDir, "postgres"),
     log: ({ event, ...fields }) => log.info(event, fields),
   });
-  try {
-    await update(postgres.connection, log);
-  } catch (error) {
-    await postgres.stop();
-    throw error;
-  }
   return { address: postgres.connection, stop: () => postgres.stop() };
-}
-
-async function waitFor(
-  address: PostgresAddress,
-  limitMs: number,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  let last: unknown;
-  try {
-    await waitUntilReachable({
-      address,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
-      onUnreachable: (error, nextTryInMs) => {
-        last = error;
-        log.warn("database_unreachable", { message: error.message, nextTryInMs });
-      },
-    });
-  } catch (error) {
-    throw signal.aborted ? error : (last ?? error);
-  }
-}
-
-async function update(address: PostgresAddress, log: Logger): Promise<void> {
-  const steps = await migrate(address);
-  if (steps.length > 0) log.info("database_migrated", { steps });
 }

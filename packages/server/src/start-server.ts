@@ -37,8 +37,8 @@ export interface Server {
 export async function startServer(options: StartOptions): Promise<Server> {
   const { config, log, signal } = options;
   await makeDataDir(config.dataDir);
-  const database = await startDatabase(config, log, signal);
-  const replica = await createReplica(options, database.address).catch(async (error: unknown) => {
+  const database = await startDatabase({ config, log, signal });
+  const replica = await createReplica(options, database).catch(async (error: unknown) => {
     await database.stop();
     throw error;
   });

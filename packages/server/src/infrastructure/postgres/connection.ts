@@ -1,22 +1,39 @@
+import type { Socket } from "node:net";
 import pg, { type ClientConfig, type CustomTypesConfig, type Pool } from "pg";
 
 /** Where a PostgreSQL server is (version 14 or later): a URL, or its parts. `host` may be the folder of a Unix socket. */
 export type PostgresAddress =
   | string
-  | {
-      readonly host: string;
-      readonly port: number;
-      readonly database: string;
-      readonly user: string;
-      readonly password?: string;
-    };
+  | ((
+      | { readonly connectionString: string }
+      | {
+          readonly host: string;
+          readonly port: number;
+          readonly database: string;
+          readonly user: string;
+          readonly password?: string;
+        }
+    ) & {
+      /** Makes the socket of each connection; by default the driver does. */
+      readonly stream?: () => Socket;
+    });
 
-/** A connection attempt, or the wait for a free connection of the pool, fails as `unavailable` after this. */
-const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * A connection attempt fails as `unavailable` after this. Short: while a failover is under way attempts lead nowhere, and
+ * the next one may already find the new server.
+ */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** Who waits for a connection of the pool for this long fails as `unavailable`. */
+const POOL_WAIT_TIMEOUT_MS = 10_000;
 /** A statement that takes longer is ended by the server and fails as `deadline_exceeded`. */
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** A transaction whose owner falls silent is ended by the server, so that it does not hold locks and events back. */
-const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
+/** Without an answer for this long, not even that of the time-out above, the server is gone: `unavailable`. */
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+/**
+ * A transaction whose owner falls silent is ended by the server, so that it does not hold locks and events back: what a
+ * server that was cut off held is free again before another one has taken its lead.
+ */
+const IDLE_TRANSACTION_TIMEOUT_MS = 5_000;
 /** First probe of a connection that says nothing; later ones follow the operating system. */
 const KEEPALIVE_AFTER_MS = 10_000;
 /** A connection of a pool that nobody has used for this long is closed. */
@@ -49,10 +66,19 @@ export function clientConfig(address: PostgresAddress): ClientConfig {
 
 /** At most `connectionsMax` connections, made when they are needed; who needs one more waits for it. */
 export function createPool(address: PostgresAddress, connectionsMax: number): Pool {
+  const config = clientConfig(address);
   const pool = new pg.Pool({
-    ...clientConfig(address),
+    ...config,
     max: connectionsMax,
     idleTimeoutMillis: IDLE_CONNECTION_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    // The pool has one time-out for both, the wait for a connection and the attempt to make one.
+    connectionTimeoutMillis: POOL_WAIT_TIMEOUT_MS,
+    Client: class extends pg.Client {
+      constructor() {
+        super({ ...config, query_timeout: ANSWER_TIMEOUT_MS });
+      }
+    },
   });
   // A connection that breaks while nobody waits for an answer: the next statement on it fails and says so, and the pool
   // forgets idle ones by itself. Without listeners the process would end.

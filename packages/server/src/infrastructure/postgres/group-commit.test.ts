@@ -15,6 +15,7 @@ function createGroup(parts: Partial<GroupCommitOptions<number, string>> = {}) {
     what: "numbers",
     flushesInFlightMax: 1,
     waitingSizeMax: 1_000,
+    waitMaxMs: 60_000,
     sizeOf: (input) => input,
     fit: (inputs) => inputs.length <= 3,
     store: (inputs) => {
@@ -120,4 +121,16 @@ test("idle waits for what waits", async () => {
   await succeed(1);
   await waiting;
   await Promise.all(results);
+});
+
+test("who waits for too long is refused and not stored; who came later is", async () => {
+  const { group, succeed, stored } = createGroup({ waitMaxMs: 50, waitingSizeMax: 3 });
+  const first = group.submit(1);
+  const late = group.submit(2);
+  await assert.rejects(late, { code: "unavailable", reason: "database_busy" });
+  const next = group.submit(3);
+  await succeed(0);
+  await succeed(1);
+  assert.deepEqual(await Promise.all([first, next]), ["stored 1", "stored 3"]);
+  assert.deepEqual(stored(), [[1], [3]]);
 });

@@ -1,5 +1,5 @@
 import { PlatformError } from "@hodei/domain";
-import { isConnectionLost } from "./postgres-error.ts";
+import { databaseBusy, isConnectionLost } from "./postgres-error.ts";
 
 export interface GroupCommitOptions<Input, Output> {
   /** What waits, for error messages. */
@@ -8,6 +8,8 @@ export interface GroupCommitOptions<Input, Output> {
   readonly flushesInFlightMax: number;
   /** Size of all inputs that wait for a flush; a call beyond it is refused with `resource_exhausted`. */
   readonly waitingSizeMax: number;
+  /** A call that has not been flushed after this fails as `unavailable`; nothing of it is stored. */
+  readonly waitMaxMs: number;
   readonly sizeOf: (input: Input) => number;
   /** Whether inputs may share a flush. One alone always may. */
   readonly fit: (inputs: readonly Input[]) => boolean;
@@ -17,6 +19,8 @@ export interface GroupCommitOptions<Input, Output> {
 
 interface Call<Input, Output> {
   readonly input: Input;
+  /** On the clock of `performance.now`. */
+  readonly submittedAtMs: number;
   readonly resolve: (output: Output) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -30,6 +34,8 @@ export class GroupCommit<Input, Output> {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #waiting: Call<Input, Output>[] = [];
   #waitingSize = 0;
+  /** Runs while calls wait. */
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: GroupCommitOptions<Input, Output>) {
     this.#options = options;
@@ -44,9 +50,10 @@ export class GroupCommit<Input, Output> {
       return Promise.reject(new PlatformError("resource_exhausted", "queue_full", message));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ input, resolve, reject });
+      this.#waiting.push({ input, submittedAtMs: performance.now(), resolve, reject });
       this.#waitingSize += size;
       this.#flush();
+      this.#watchOldest();
     });
   }
 
@@ -63,6 +70,24 @@ export class GroupCommit<Input, Output> {
       });
       this.#inFlight.add(flush);
     }
+  }
+
+  /** Refuses what has waited for too long: when flushes are slow or fail one after another, nobody waits for ever. */
+  #watchOldest(): void {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined || this.#timer !== undefined) return;
+    const { what, sizeOf, waitMaxMs } = this.#options;
+    const dueInMs = oldest.submittedAtMs + waitMaxMs - performance.now();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const latest = performance.now() - waitMaxMs;
+      const next = this.#waiting.findIndex(({ submittedAtMs }) => submittedAtMs > latest);
+      for (const call of this.#waiting.splice(0, next < 0 ? this.#waiting.length : next)) {
+        this.#waitingSize -= sizeOf(call.input);
+        call.reject(databaseBusy(`${what} cannot be stored as fast as they come`));
+      }
+      this.#watchOldest();
+    }, dueInMs).unref(); // the flush that is waited for keeps the process alive
   }
 
   /** The first waiting call, and those right after it that fit with it. */

@@ -1,4 +1,6 @@
 export type { PostgresAddress } from "./connection.ts";
+export { DatabaseSockets } from "./database-sockets.ts";
+export { DatabaseWatch, type DatabaseWatchOptions } from "./database-watch.ts";
 export { eventPartitions } from "./event-partitions.ts";
 export { finishedJobPartitions } from "./finished-job-partitions.ts";
 export { type LeadershipOptions, PostgresLeadership } from "./leadership.ts";
@@ -8,4 +10,4 @@ export { migrate } from "./migrate.ts";
 export { type NotifierOptions, PostgresNotifier } from "./notifier.ts";
 export { PostgresDatabase, type PostgresDatabaseOptions } from "./postgres-database.ts";
 export { PostgresSecretStore, type SecretStoreOptions } from "./secret-store.ts";
-export { type ReachabilityOptions, waitUntilReachable } from "./wait-until-reachable.ts";
+export { type AvailabilityOptions, whenAvailable } from "./when-available.ts";

@@ -16,6 +16,8 @@ import { retryTransient, transact } from "./transact.ts";
 const FLUSHES_IN_FLIGHT_MAX = 2;
 /** Jobs that wait for a flush. */
 const WAITING_JOBS_MAX = 50_000;
+/** Callers wait for it. */
+const WAIT_MAX_MS = 10_000;
 
 export interface JobInserterOptions {
   readonly pool: Pool;
@@ -38,6 +40,7 @@ export class JobInserter {
       what: "jobs",
       flushesInFlightMax: FLUSHES_IN_FLIGHT_MAX,
       waitingSizeMax: WAITING_JOBS_MAX,
+      waitMaxMs: WAIT_MAX_MS,
       sizeOf: (inserts) => inserts.length,
       fit: (calls) => fitsOneStatement(calls.flat()),
       store: (calls) => this.#store(calls),

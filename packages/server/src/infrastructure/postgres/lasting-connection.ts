@@ -7,7 +7,7 @@ import { toPlatformError } from "./postgres-error.ts";
 /** Between losing a connection and trying for a new one: at random up to this, so that servers do not come together. */
 const RECONNECT_PAUSE_MS = 1_000;
 /** A statement without an answer for this long means that the connection is lost. */
-const ANSWER_TIMEOUT_MS = 2_000;
+export const ANSWER_TIMEOUT_MS = 2_000;
 /** Settings of the session: the server in turn gives up on a silent client, and frees its locks, after about 4 s. */
 const SERVER_KEEPALIVE =
   "set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 2";
@@ -79,6 +79,8 @@ export class LastingConnection implements Component {
     }
     if (!this.#stopping.signal.aborted) this.#options.onTrouble(toPlatformError(trouble));
     await Promise.race([client.end(), delay(ANSWER_TIMEOUT_MS)]);
+    // Nobody may be there to hear that it ends.
+    client.connection.stream.destroy();
   }
 }
 

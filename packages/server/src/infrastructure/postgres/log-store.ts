@@ -19,15 +19,19 @@ import { GroupCommit } from "./group-commit.ts";
 import { plainData } from "./log-data.ts";
 import { findPlace } from "./log-index.ts";
 import { durableOffset, readLog } from "./log-reader.ts";
-import { poolSql, type Sql } from "./sql.ts";
+import { repeatingSql, type Sql } from "./sql.ts";
 import { transact } from "./transact.ts";
 
-/** One for appends; the others for readers, who wait for one when there are more. */
-const DEFAULT_CONNECTIONS_MAX = 4;
+/** For readers, who wait for one when there are more. */
+const DEFAULT_CONNECTIONS_MAX = 3;
+/** One for appends; the other to find out where a worker is to go on, which its session waits for. */
+const OWN_CONNECTIONS_MAX = 2;
 /** Bytes of one transaction, unless a single call brings more. */
 const FLUSH_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes that wait for a flush. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** Who is refused opens its session anew and sends it again. */
+const WAIT_MAX_MS = 30_000;
 
 export interface LogStoreOptions {
   readonly address: PostgresAddress;
@@ -36,17 +40,19 @@ export interface LogStoreOptions {
   readonly tenantBytesPerDay: number;
   /** Told once for each tenant and day. Must not throw. */
   readonly onTenantLimit: (tenantId: TenantId) => void;
-  /** Default: 4. */
+  /** For readers. Default: 3. */
   readonly connectionsMax?: number;
 }
 
 /**
  * Logs in PostgreSQL, fenced by its attempts. On connections of its own, so that much log and slow readers do not hold up
- * state. Appends that come together share a commit; one transaction is under way at a time, which keeps their order.
+ * state; readers have theirs apart, so that they do not hold up workers. Appends that come together share a commit; one transaction is under way at a time, which keeps their order.
  */
 export class PostgresLogStore implements LogStore, Component {
   readonly #pool: Pool;
+  readonly #readerPool: Pool;
   readonly #sql: Sql;
+  readonly #readerSql: Sql;
   readonly #appends: GroupCommit<readonly CheckedBatch[], readonly AppendResult[]>;
   readonly #options: LogStoreOptions;
   /** Tenants that were told about, and of which day. */
@@ -56,12 +62,15 @@ export class PostgresLogStore implements LogStore, Component {
   constructor(options: LogStoreOptions) {
     const { address, connectionsMax = DEFAULT_CONNECTIONS_MAX } = options;
     this.#options = options;
-    this.#pool = createPool(address, connectionsMax);
-    this.#sql = poolSql(this.#pool);
+    this.#pool = createPool(address, OWN_CONNECTIONS_MAX);
+    this.#readerPool = createPool(address, connectionsMax);
+    this.#sql = repeatingSql(this.#pool);
+    this.#readerSql = repeatingSql(this.#readerPool);
     this.#appends = new GroupCommit({
       what: "log batches",
       flushesInFlightMax: 1,
       waitingSizeMax: WAITING_BYTES_MAX,
+      waitMaxMs: WAIT_MAX_MS,
       sizeOf: dataBytes,
       fit: (calls) => dataBytes(calls.flat()) <= FLUSH_BYTES_MAX,
       store: (calls) => this.#store(calls),
@@ -73,7 +82,7 @@ export class PostgresLogStore implements LogStore, Component {
 
   /** Resolves when what was under way has ended. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#appends.idle().then(() => this.#pool.end());
+    this.#stopped ??= this.#close();
     return this.#stopped;
   }
 
@@ -86,7 +95,7 @@ export class PostgresLogStore implements LogStore, Component {
   }
 
   read(range: LogRange): Promise<LogPage> {
-    return readLog(this.#sql, range);
+    return readLog(this.#readerSql, range);
   }
 
   durableOffset(jobId: JobId, attempt: number): Promise<number> {
@@ -94,7 +103,12 @@ export class PostgresLogStore implements LogStore, Component {
   }
 
   findPlace(query: LogPlaceQuery): Promise<LogPlace> {
-    return findPlace(this.#sql, query);
+    return findPlace(this.#readerSql, query);
+  }
+
+  async #close(): Promise<void> {
+    await this.#appends.idle();
+    await Promise.all([this.#pool.end(), this.#readerPool.end()]);
   }
 
   async #store(

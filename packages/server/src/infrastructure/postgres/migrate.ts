@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { PlatformError } from "@hodei/domain";
 import { runner } from "node-pg-migrate";
-import pg from "pg";
+import pg, { type Client } from "pg";
 import { clientConfig, type PostgresAddress } from "./connection.ts";
 import { toPlatformError } from "./postgres-error.ts";
 
@@ -16,10 +16,14 @@ const ignore = () => undefined;
  * @throws PlatformError `failed_precondition`, reason `schema_too_new`, if a newer server has changed them beyond us
  */
 export async function migrate(address: PostgresAddress): Promise<readonly string[]> {
+  // A step may take long, and so may the wait for another server's.
+  const config = { ...clientConfig(address), statement_timeout: false as const, pipeline: false };
+  const client = new pg.Client(config);
+  client.on("error", () => undefined); // what is under way, or comes next, rejects
   try {
+    await client.connect();
     const steps = await runner({
-      // A step may take long, and so may the wait for another server's.
-      databaseUrl: { ...clientConfig(address), statement_timeout: false, pipeline: false },
+      dbClient: client,
       dir: MIGRATIONS_FOLDER,
       migrationsTable: "migration",
       direction: "up",
@@ -27,10 +31,12 @@ export async function migrate(address: PostgresAddress): Promise<readonly string
       // What it has to tell it also throws or returns.
       logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     });
-    await checkFloor(address);
+    await checkFloor(client);
     return steps.map(({ name }) => name);
   } catch (error) {
     throw toPlatformError(error);
+  } finally {
+    await client.end();
   }
 }
 
@@ -38,22 +44,15 @@ export async function migrate(address: PostgresAddress): Promise<readonly string
  * Tables that a newer server has added to are fine; those that it has taken something from that we need are not.
  * @throws PlatformError `failed_precondition`
  */
-async function checkFloor(address: PostgresAddress): Promise<void> {
+async function checkFloor(client: Client): Promise<void> {
   const files = await readdir(MIGRATIONS_FOLDER);
   const known = Math.max(...files.map((name) => Number.parseInt(name, 10)));
-  const client = new pg.Client(clientConfig(address));
-  client.on("error", () => undefined); // the query rejects with it
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ step: number }>("select step from schema_floor");
-    const step = rows[0]?.step ?? 0;
-    if (step <= known) return;
-    throw new PlatformError(
-      "failed_precondition",
-      "schema_too_new",
-      `the database needs a server that knows step ${step} of its tables, and this one knows ${known}; install the version that it was last used with`,
-    );
-  } finally {
-    await client.end();
-  }
+  const { rows } = await client.query<{ step: number }>("select step from schema_floor");
+  const step = rows[0]?.step ?? 0;
+  if (step <= known) return;
+  throw new PlatformError(
+    "failed_precondition",
+    "schema_too_new",
+    `the database needs a server that knows step ${step} of its tables, and this one knows ${known}; install the version that it was last used with`,
+  );
 }

@@ -25,7 +25,7 @@ import { PostgresJoinTokenStore } from "./join-token-store.ts";
 import { PostgresLeadershipStore } from "./leadership-store.ts";
 import { PostgresLimitReader, PostgresLimitStore } from "./limit-store.ts";
 import { PostgresReplicaStore } from "./replica-store.ts";
-import { poolSql, type Transaction } from "./sql.ts";
+import { poolSql, repeatingSql, type Transaction } from "./sql.ts";
 import { PostgresSubscriptionStore } from "./subscription-store.ts";
 import { transact } from "./transact.ts";
 import { PostgresWorkerReader, PostgresWorkerStore } from "./worker-store.ts";
@@ -61,7 +61,7 @@ export class PostgresDatabase implements Database, Component {
     this.#inserter = new JobInserter({ pool: this.#pool, onCommit, queueLimits });
     this.#changer = new JobChanger({ pool: this.#pool, onCommit });
     this.#onCommit = onCommit;
-    const sql = poolSql(this.#pool);
+    const sql = repeatingSql(this.#pool);
     this.readers = {
       jobs: new PostgresJobReader(sql),
       attempts: new PostgresAttemptReader(sql),

@@ -13,6 +13,11 @@ const UNREACHABLE: Translation = {
   reason: "database_unreachable",
   message: "the database cannot be reached; try again",
 };
+const BUSY: Translation = {
+  code: "unavailable",
+  reason: "database_busy",
+  message: "the database has too much to do; try again",
+};
 const REFUSED: Translation = {
   code: "failed_precondition",
   reason: "database_refused",
@@ -75,9 +80,16 @@ const BY_SQLSTATE: Readonly<Record<string, Translation>> = {
   "57P05": UNREACHABLE,
 };
 
-/** What the driver says without a code when a connection is gone or none is to be had. */
+/** What the driver says without a code when a connection is gone or cannot be made. */
 const LOST_CONNECTION =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout e|Cannot use a pool after)/;
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout expired|Cannot use a pool after)/;
+/** What it says to who has waited for too long for a connection that is free. */
+const NO_FREE_CONNECTION = "timeout exceeded when trying to connect";
+
+/** For what is refused because too much waits already. */
+export function databaseBusy(detail: string): PlatformError {
+  return new PlatformError(BUSY.code, BUSY.reason, `${BUSY.message} (${detail})`);
+}
 
 /** Translates what the driver threw; everything that is no `PlatformError` yet counts as thrown by the driver. */
 export function toPlatformError(error: unknown): PlatformError {
@@ -95,6 +107,7 @@ function translate(error: unknown): Translation {
     return BY_SQLSTATE[error.code] ?? BY_SQLSTATE[error.code.slice(0, 2)] ?? UNEXPECTED;
   }
   if (!(error instanceof Error)) return UNEXPECTED;
+  if (error.message === NO_FREE_CONNECTION) return BUSY;
   const isSystemError = "syscall" in error || ("code" in error && error instanceof AggregateError);
   return isSystemError || LOST_CONNECTION.test(error.message) ? UNREACHABLE : UNEXPECTED;
 }
@@ -110,4 +123,9 @@ export function isTransient(error: unknown): boolean {
 /** Whether the connection that `error` came from is of no more use. */
 export function isConnectionLost(error: unknown): boolean {
   return isPlatformError(error, "unavailable");
+}
+
+/** Whether a connection was lost, or could not be made; not whether one was free. */
+export function isUnreachable(error: unknown): boolean {
+  return isConnectionLost(error) && isPlatformError(error) && error.reason === UNREACHABLE.reason;
 }

@@ -1,6 +1,9 @@
 import { type EventRecord, invariant } from "@hodei/domain";
 import type { Pool, PoolClient, QueryResult } from "pg";
-import { toPlatformError } from "./postgres-error.ts";
+import { databaseBusy, isUnreachable, toPlatformError } from "./postgres-error.ts";
+
+/** Callers that may wait for a connection of one pool; further ones are refused as `unavailable`, reason `database_busy`. */
+const WAITING_MAX = 2_000;
 
 /** A statement with `$n` parameters. One with a name is prepared once per connection; a name has one text for ever. */
 export interface Statement {
@@ -18,6 +21,7 @@ export interface Sql {
 export function poolSql(pool: Pool): Sql {
   return {
     run: async (statement, values) => {
+      checkWaiting(pool);
       try {
         return (await pool.query({ ...statement, values: [...values] })).rows;
       } catch (error) {
@@ -27,6 +31,39 @@ export function poolSql(pool: Pool): Sql {
   };
 }
 
+/**
+ * For what may be done twice, such as reading: once more where the connection was lost, as the next one may be sound. If
+ * the database is away, the second try says so.
+ */
+export function repeatingSql(pool: Pool): Sql {
+  const sql = poolSql(pool);
+  return {
+    run: async (statement, values) => {
+      try {
+        return await sql.run(statement, values);
+      } catch (error) {
+        if (!isUnreachable(error)) throw error;
+        return sql.run(statement, values);
+      }
+    },
+  };
+}
+
+/** A connection of the pool, once one is free. @throws PlatformError `unavailable` */
+export async function connect(pool: Pool): Promise<PoolClient> {
+  checkWaiting(pool);
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw toPlatformError(error);
+  }
+}
+
+function checkWaiting(pool: Pool): void {
+  if (pool.waitingCount < WAITING_MAX) return;
+  throw databaseBusy(`${WAITING_MAX} callers wait for a connection`);
+}
+
 /** One transaction on one connection. */
 export class Transaction implements Sql {
   /** Events appended so far. */
@@ -34,9 +71,15 @@ export class Transaction implements Sql {
   readonly #client: PoolClient;
   #begun: Promise<QueryResult> | undefined;
   #ended = false;
+  #isCutOff = false;
 
   constructor(client: PoolClient) {
     this.#client = client;
+  }
+
+  /** Whether the connection was lost before the commit was asked for, so that nothing is stored. */
+  get isCutOff(): boolean {
+    return this.#isCutOff;
   }
 
   /** Sends `begin` together with the first statement: a round trip less. */
@@ -50,13 +93,16 @@ export class Transaction implements Sql {
     try {
       return (await this.#client.query({ ...statement, values: [...values] })).rows;
     } catch (error) {
-      throw toPlatformError(error);
+      const translated = toPlatformError(error);
+      this.#isCutOff = isUnreachable(translated);
+      throw translated;
     }
   }
 
   /** @throws PlatformError */
   async commit(): Promise<void> {
     this.#ended = true;
+    this.#isCutOff = false;
     const committed = await Promise.all([this.#client.query("commit"), this.#begun]).then(
       ([{ command }]) => command === "COMMIT",
       (error) => {

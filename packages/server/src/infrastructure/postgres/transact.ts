@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { EventRecord } from "@hodei/domain";
-import type { Pool, PoolClient } from "pg";
+import type { Pool } from "pg";
 import { findMissingPartition } from "./missing-partition.ts";
 import { createMissingPartition } from "./partitions.ts";
-import { isConnectionLost, isTransient, toPlatformError } from "./postgres-error.ts";
-import { Transaction } from "./sql.ts";
+import { isConnectionLost, isTransient } from "./postgres-error.ts";
+import { connect, Transaction } from "./sql.ts";
 
 /** Tries of one transaction in all; the last one's error is the caller's. */
 const TRIES_MAX = 5;
@@ -17,28 +17,45 @@ export interface Committed<T> {
 }
 
 /**
- * Runs `work` in one transaction (READ COMMITTED) and commits it, or rolls back if it throws. Deadlocks and serialization
- * failures are tried again, and so is what found no partition, once that is made.
+ * Runs `work` in one transaction (READ COMMITTED) and commits it, or rolls back if it throws. Tried again are deadlocks and
+ * serialization failures, transactions whose connection was lost before they asked for their commit, and what found no
+ * partition, once that is made. Not those that never got a connection: the database is away then.
  * @throws PlatformError
  */
 export function transact<T>(
   pool: Pool,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<Committed<T>> {
-  return retryTransient(pool, () => transactOnce(pool, work));
+  let last: Transaction | undefined;
+  const once = () => {
+    last = undefined;
+    return transactOnce(pool, (transaction) => {
+      last = transaction;
+      return work(transaction);
+    });
+  };
+  return retry(pool, once, (error) => isTransient(error) || last?.isCutOff === true);
 }
 
 /**
  * Tries again after a random pause, so that those who collided do not collide again. A row that found no partition
  * finds one then.
  */
-export async function retryTransient<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
+export function retryTransient<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
+  return retry(pool, work, isTransient);
+}
+
+async function retry<T>(
+  pool: Pool,
+  work: () => Promise<T>,
+  isWorthIt: (error: unknown) => boolean,
+): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
     } catch (error) {
       const missing = findMissingPartition(error);
-      if ((missing === undefined && !isTransient(error)) || tries === TRIES_MAX) throw error;
+      if ((missing === undefined && !isWorthIt(error)) || tries === TRIES_MAX) throw error;
       if (missing !== undefined) await createMissingPartition(pool, missing);
       else await delay(Math.random() * RETRY_PAUSE_MS * 2 ** (tries - 1));
     }
@@ -62,14 +79,6 @@ async function transactOnce<T>(
     throw error;
   } finally {
     client.release(!usable);
-  }
-}
-
-async function connect(pool: Pool): Promise<PoolClient> {
-  try {
-    return await pool.connect();
-  } catch (error) {
-    throw toPlatformError(error);
   }
 }
 

@@ -43,7 +43,7 @@ export function authenticateToken(accepted: readonly AcceptedToken[]): Gate {
     hash: Buffer.from(hash, "hex"),
     principal,
   }));
-  return translated(({ requestHeader, values }) => {
+  return translatedGate(({ requestHeader, values }) => {
     const [, token] = /^Bearer +(\S+) *$/i.exec(requestHeader.get("authorization") ?? "") ?? [];
     if (token === undefined) {
       refuse("no_token", "no token was sent; send the header `authorization: Bearer <token>`");
@@ -63,7 +63,7 @@ export function authenticateToken(accepted: readonly AcceptedToken[]): Gate {
 
 /** Lets anybody register, and only a worker with a current certificate open a session. */
 export function authenticateWorker(identify: IdentifyWorker): Gate {
-  return translated(({ method, values }) => {
+  return translatedGate(({ method, values }) => {
     if (method !== WorkerService.method.session) return;
     const socket = values.get(socketKey);
     if (socket === undefined) refuse("no_certificate", "a session needs a TLS connection");
@@ -71,8 +71,8 @@ export function authenticateWorker(identify: IdentifyWorker): Gate {
   });
 }
 
-/** Gates run outside of the interceptors, so they translate their own refusals. */
-function translated(gate: Gate): Gate {
+/** `gate`, whose refusals become statuses: gates run outside of the interceptors that would do it. */
+export function translatedGate(gate: Gate): Gate {
   return (context) => {
     try {
       gate(context);

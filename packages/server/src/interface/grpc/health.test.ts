@@ -21,6 +21,14 @@ function serve() {
 }
 
 suite("health", () => {
+  test("what was shut down never serves again", async () => {
+    const { state, client } = serve();
+    state.set("", "serving");
+    state.shutDown();
+    state.set("", "serving");
+    assert.equal((await client.check({})).status, Status.NOT_SERVING);
+  });
+
   test("check tells the state, of the whole and of each service", async () => {
     const { state, client } = serve();
     state.set("", "serving");

@@ -17,11 +17,19 @@ const STATUSES = {
 export class HealthState {
   readonly #statuses = new Map<string, HealthStatus>();
   readonly #changes = new EventEmitter().setMaxListeners(0);
+  #isShutDown = false;
 
+  /** Does nothing after `shutDown`. */
   set(service: string, status: HealthStatus): void {
-    if (this.#statuses.get(service) === status) return;
+    if (this.#isShutDown || this.#statuses.get(service) === status) return;
     this.#statuses.set(service, status);
     this.#changes.emit("change");
+  }
+
+  /** Nothing serves from now on. */
+  shutDown(): void {
+    for (const service of this.#statuses.keys()) this.set(service, "not_serving");
+    this.#isShutDown = true;
   }
 
   /** `undefined` for a service that was never set. */

@@ -1,4 +1,4 @@
-import { createConnectRouter, createContextValues } from "@connectrpc/connect";
+import { createConnectRouter, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { Health } from "@hodei/proto/grpc/health/v1/health";
 import { ServerReflection } from "@hodei/proto/grpc/reflection/v1/reflection";
@@ -9,6 +9,7 @@ import { LogService } from "@hodei/proto/hodei/v1/log_service";
 import { SecretService } from "@hodei/proto/hodei/v1/secret_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import type { Deps } from "../../application/index.ts";
+import { admitCalls, type CallLimits } from "./admission.ts";
 import { type AcceptedToken, authenticateToken } from "./authenticate.ts";
 import { eventService } from "./event-service.ts";
 import { type HealthState, healthService } from "./health.ts";
@@ -34,6 +35,8 @@ const MAX_TIMEOUT_MS = 24 * 60 * 60_000;
 const UNCOMPRESSED = { compressMinBytes: Number.MAX_SAFE_INTEGER };
 const MAX_CONNECTION_COUNT = 10_000;
 const MAX_STREAM_COUNT = 250;
+/** Of all connections together. More than the database answers within a caller's patience; what they hold fits in memory. */
+const CALL_LIMITS = { unaryMax: 1_000, streamMax: 5_000 };
 const PING = { intervalMs: 15_000, timeoutMs: 10_000 };
 
 /** For browsers: the API is never a page, a frame, or a source of scripts, and its answers are not stored. */
@@ -56,6 +59,8 @@ export interface PublicListenerOptions {
   readonly health: HealthState;
   /** Of this program; told in each answer, so that clients can see when theirs is another. */
   readonly version: string;
+  /** Default: 1,000 calls and 5,000 streams. */
+  readonly callLimits?: CallLimits;
 }
 
 /**
@@ -74,7 +79,14 @@ export function createPublicListener(deps: Deps, options: PublicListenerOptions)
     // A misspelt field is an error, not a wish to be ignored.
     jsonOptions: { ignoreUnknownFields: false },
   });
-  const gate = { requestGate: authenticateToken(options.tokens) };
+  const authenticate = authenticateToken(options.tokens);
+  const admit = admitCalls(options.callLimits ?? CALL_LIMITS);
+  const gate = {
+    requestGate: (context: HandlerContext) => {
+      authenticate(context);
+      admit(context);
+    },
+  };
   const reflection = reflectionServices([
     ...[JobService, LogService, SecretService, WorkerAdminService, EventService, Health],
     ...[ServerReflection, ServerReflectionV1Alpha],
