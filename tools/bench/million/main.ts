@@ -12,12 +12,15 @@ import { renderPlot } from "./plot.ts";
 import { type Sample, Sampler } from "./sampler.ts";
 import { toPlot } from "./to-plot.ts";
 
-const USAGE = "usage: npm run bench:million -- [--jobs COUNT] [--plot FILE.svg] [--json FILE]";
+const USAGE =
+  "usage: npm run bench:million -- [--jobs COUNT] [--hold-snapshot] [--plot FILE.svg] [--json FILE]";
 /** Samples of a run, evenly spread over its jobs. */
 const SAMPLE_COUNT = 100;
 
 interface Request {
   readonly jobCount: number;
+  /** Whether somebody else keeps a transaction open that sees the tables as they were before the first job. */
+  readonly holdsSnapshot: boolean;
   readonly plotFile: string | undefined;
   readonly jsonFile: string | undefined;
 }
@@ -33,13 +36,18 @@ async function main(): Promise<number> {
   return runInterruptible((signal) => run(request, signal));
 }
 
-async function run({ jobCount, plotFile, jsonFile }: Request, signal: AbortSignal): Promise<void> {
+async function run(
+  { jobCount, holdsSnapshot, plotFile, jsonFile }: Request,
+  signal: AbortSignal,
+): Promise<void> {
   const machine = await describeMachine();
   console.log(`${renderMachine(machine)}\n`);
   const samples = await withStack({ workerCount: 0, signal }, async (stack) => {
     const database = new pg.Client({ connectionString: stack.databaseUrl });
-    await database.connect();
+    const holder = new pg.Client({ connectionString: stack.databaseUrl });
+    await Promise.all([database.connect(), holder.connect()]);
     try {
+      if (holdsSnapshot) await holdSnapshot(holder);
       const taken: Sample[] = [];
       const onSample = (sample: Sample) => {
         taken.push(sample);
@@ -51,13 +59,22 @@ async function run({ jobCount, plotFile, jsonFile }: Request, signal: AbortSigna
       await sampler.done();
       return taken;
     } finally {
-      await database.end();
+      await Promise.all([database.end(), holder.end()]);
     }
   });
   const title = `${jobCount.toLocaleString("en")} jobs through simulated workers`;
   if (plotFile !== undefined) await writeFile(plotFile, renderPlot(toPlot(title, samples)));
   if (jsonFile === undefined) return;
-  await writeFile(jsonFile, `${JSON.stringify({ machine, jobCount, samples }, undefined, 2)}\n`);
+  await writeFile(
+    jsonFile,
+    `${JSON.stringify({ machine, jobCount, holdsSnapshot, samples }, undefined, 2)}\n`,
+  );
+}
+
+/** As a report or a backup does, until the end of the connection. */
+async function holdSnapshot(client: pg.Client): Promise<void> {
+  await client.query("begin isolation level repeatable read");
+  await client.query("select from job limit 1");
 }
 
 function renderSample(sample: Sample): string {
@@ -82,13 +99,15 @@ function parseRequest(args: string[]): Request | string {
       args,
       options: {
         jobs: { type: "string", default: "1000000" },
+        "hold-snapshot": { type: "boolean", default: false },
         plot: { type: "string" },
         json: { type: "string" },
       },
     });
     const jobCount = Number(values.jobs);
     if (!(Number.isInteger(jobCount) && jobCount > 0)) return "--jobs is a number";
-    return { jobCount, plotFile: values.plot, jsonFile: values.json };
+    const holdsSnapshot = values["hold-snapshot"];
+    return { jobCount, holdsSnapshot, plotFile: values.plot, jsonFile: values.json };
   } catch (error) {
     if (error instanceof TypeError) return error.message;
     throw error;
