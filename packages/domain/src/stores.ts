@@ -244,10 +244,10 @@ export interface LimitReader {
 /** What jobs wait for. A job's row goes when the job that it names has ended, and this is known to hold or not. */
 export interface DependencyReader {
   /**
-   * Jobs with a dependency on one that has ended: on one of `afterIds`, or on any if that is `null`. At most `limit`, in
-   * no order.
+   * Jobs with a dependency on one that has ended: on one of `ended`, or on any that ended at that instant or later. At most
+   * `limit`, in no order.
    */
-  listSettled(afterIds: readonly JobId[] | null, limit: number): Promise<readonly JobId[]>;
+  listSettled(ended: readonly JobId[] | Date, limit: number): Promise<readonly JobId[]>;
   /** What these jobs still wait for, in the order of the ids. */
   listOf(jobIds: readonly JobId[]): Promise<readonly JudgedDependency[]>;
 }

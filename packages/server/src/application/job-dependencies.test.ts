@@ -128,7 +128,7 @@ test("what has ended already holds at once, or never", async () => {
   const lost = await submit(deps, afterEach([succeeded, failed]));
   assert.deepEqual([lost.state, lost.outcome?.reason], ["cancelled", "dependency_failed"]);
   assert.equal((await submit(deps, afterEach([failed], "failed"))).isBlocked, false);
-  assert.deepEqual(await deps.database.readers.dependencies.listSettled(null, 10), []);
+  assert.deepEqual(await deps.database.readers.dependencies.listSettled(new Date(0), 10), []);
 });
 
 test("the poll finds ends that nobody told of", async () => {
@@ -158,7 +158,7 @@ test("a blocked job that was cancelled, or waited for too long, is forgotten wit
   await settled();
   await release.run();
   assert.equal((await find(deps, cancelled)).outcome?.reason, "cancelled_by");
-  assert.deepEqual(await deps.database.readers.dependencies.listSettled(null, 10), []);
+  assert.deepEqual(await deps.database.readers.dependencies.listSettled(new Date(0), 10), []);
 });
 
 test("a job cannot wait for one that its tenant does not have, nor twice for one", async () => {

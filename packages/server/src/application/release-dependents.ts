@@ -16,8 +16,12 @@ import { settledEvent } from "./job-dependencies.ts";
 const JOBS_PER_TURN = 1_000;
 /** Jobs that one transaction changes. */
 const JOBS_PER_TRANSACTION = 100;
-/** Ends that are remembered between two turns; with more, the next turn looks at all that is waited for. */
+/** Ends that are remembered between two turns; with more, the next turn looks at all. */
 const ENDS_MAX = 1_000;
+/** How much further back than the last look a look goes: servers' clocks differ, and what ended may be stored late. */
+const OVERLAP_MS = 2_000;
+/** Between two looks at all that has ended, for what came later still. */
+const LOOK_AT_ALL_MS = 60_000;
 
 const END_EVENTS: ReadonlySet<string> = new Set(
   ["succeeded", "failed", "cancelled", "timed_out"].map((type) => `job.${type}`),
@@ -28,47 +32,66 @@ type ReleaseDeps = Pick<Deps, "database" | "clock" | "signals" | "settings">;
 /**
  * Lets jobs go whose dependencies hold, and ends those for which one cannot hold any more.
  *
- * All that is waited for is looked at first, once in each poll interval, and when another replica has changed something;
- * in between only who waits for jobs that have ended here, so that it costs little while much is waited for.
+ * A turn looks at who waits for jobs that have ended here since the last one; once in each poll interval, and when another
+ * replica has changed something, at who waits for any that ended lately; at all that has ended, first and now and then. So
+ * what a turn costs goes by what has ended, and not by how much is waited for.
  */
 export class DependentsRelease {
   readonly #deps: ReleaseDeps;
   readonly #ended = new Set<JobId>();
-  /** Of the last time that all was looked at; -∞: it has to be. */
+  #isAllWanted = true;
+  #isElsewhere = true;
   #lookedAtAllMs = Number.NEGATIVE_INFINITY;
+  /** Ends before it have been looked at, but for the overlap. */
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: ReleaseDeps) {
     this.#deps = deps;
     deps.signals.follow({
       committed: (events) => this.#note(events),
-      changedElsewhere: () => this.#lookAtAll(),
+      changedElsewhere: () => {
+        this.#isElsewhere = true;
+      },
     });
   }
 
   /** One turn. Returns when the next one is wanted, if that is before the poll. */
   async run(): Promise<Date | undefined> {
-    const { clock, settings } = this.#deps;
-    const nowMs = clock.now().getTime();
-    // Clocks may be set back.
-    const isAll = Math.abs(nowMs - this.#lookedAtAllMs) >= settings.pollIntervalMs;
-    if (!isAll && this.#ended.size === 0) return undefined;
-    const afterIds = isAll ? null : [...this.#ended];
-    this.#ended.clear();
-    if (isAll) this.#lookedAtAllMs = nowMs;
+    const { clock } = this.#deps;
+    const ended = this.#takeEnded(clock.now().getTime());
+    if (!(ended instanceof Date) && ended.length === 0) return undefined;
     try {
-      if ((await this.#settle(afterIds)) < JOBS_PER_TURN) return undefined;
+      if ((await this.#settle(ended)) < JOBS_PER_TURN) return undefined;
     } catch (error) {
-      this.#lookAtAll();
+      this.#isAllWanted = true;
       throw error;
     }
-    this.#lookAtAll();
+    this.#isAllWanted = true;
     return clock.now();
   }
 
+  /** What this turn is about: jobs that ended, or since when they did. */
+  #takeEnded(nowMs: number): readonly JobId[] | Date {
+    const isAll = this.#isAllWanted || isPast(nowMs, this.#lookedAtAllMs, LOOK_AT_ALL_MS);
+    const { pollIntervalMs } = this.#deps.settings;
+    if (!isAll && !this.#isElsewhere && !isPast(nowMs, this.#lookedAtMs, pollIntervalMs)) {
+      const ended = [...this.#ended];
+      this.#ended.clear();
+      return ended;
+    }
+    const since = isAll ? ALL : new Date(this.#lookedAtMs - OVERLAP_MS);
+    if (isAll) this.#lookedAtAllMs = nowMs;
+    this.#lookedAtMs = nowMs;
+    this.#isAllWanted = false;
+    this.#isElsewhere = false;
+    this.#ended.clear();
+    return since;
+  }
+
   /** Returns how many jobs it was about. */
-  async #settle(afterIds: readonly JobId[] | null): Promise<number> {
+  async #settle(ended: readonly JobId[] | Date): Promise<number> {
     const { database } = this.#deps;
-    const found = await database.readers.dependencies.listSettled(afterIds, JOBS_PER_TURN);
+    const found = await database.readers.dependencies.listSettled(ended, JOBS_PER_TURN);
     // In the same order everywhere, so that two who lock several do not wait for each other.
     const ids = found.toSorted();
     for (let start = 0; start < ids.length; start += JOBS_PER_TRANSACTION) {
@@ -82,14 +105,17 @@ export class DependentsRelease {
     for (const { subjectId, type } of events) {
       if (END_EVENTS.has(type)) this.#ended.add(subjectId as JobId);
     }
-    if (this.#ended.size > ENDS_MAX) this.#lookAtAll();
-  }
-
-  #lookAtAll(): void {
-    this.#lookedAtAllMs = Number.NEGATIVE_INFINITY;
+    if (this.#ended.size <= ENDS_MAX) return;
     this.#ended.clear();
+    this.#isAllWanted = true;
   }
 }
+
+const ALL = new Date(0);
+
+/** Clocks may be set back. */
+const isPast = (nowMs: number, thenMs: number, afterMs: number): boolean =>
+  Math.abs(nowMs - thenMs) >= afterMs;
 
 async function settleJobs(stores: Stores, ids: readonly JobId[], at: Date): Promise<void> {
   const jobs = await stores.jobs.lockAll(ids);

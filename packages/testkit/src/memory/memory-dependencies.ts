@@ -1,10 +1,9 @@
-import {
-  type Awaited,
-  type DependencyReader,
-  type DependencyStore,
-  isTerminal,
-  type JobId,
-  type JudgedDependency,
+import type {
+  Awaited,
+  DependencyReader,
+  DependencyStore,
+  JobId,
+  JudgedDependency,
 } from "@hodei/domain";
 import { findJobRow } from "./memory-jobs.ts";
 import { compareText } from "./pages.ts";
@@ -17,10 +16,8 @@ export class MemoryDependencyReader implements DependencyReader {
     this.#tables = tables;
   }
 
-  async listSettled(afterIds: readonly JobId[] | null, limit: number): Promise<readonly JobId[]> {
-    const settled = this.#judged()
-      .filter(({ afterId }) => afterIds === null || afterIds.includes(afterId))
-      .filter(({ afterState }) => isTerminal(afterState));
+  async listSettled(ended: readonly JobId[] | Date, limit: number): Promise<readonly JobId[]> {
+    const settled = this.#judged().filter(({ afterId }) => this.#hasEnded(afterId, ended));
     return [...new Set(settled.map(({ jobId }) => jobId))].slice(0, limit);
   }
 
@@ -28,6 +25,12 @@ export class MemoryDependencyReader implements DependencyReader {
     return this.#judged()
       .filter(({ jobId }) => jobIds.includes(jobId))
       .toSorted((a, b) => compareText(a.jobId, b.jobId) || compareText(a.afterId, b.afterId));
+  }
+
+  #hasEnded(id: JobId, ended: readonly JobId[] | Date): boolean {
+    const finishedAt = findJobRow(this.#tables, id)?.job.finishedAt ?? null;
+    if (finishedAt === null) return false;
+    return ended instanceof Date ? finishedAt >= ended : ended.includes(id);
   }
 
   #judged(): JudgedDependency[] {

@@ -9,11 +9,17 @@ import type {
 } from "@hodei/domain";
 import type { Sql, Statement } from "./sql.ts";
 
-const LIST_SETTLED: Statement = {
-  name: "dependency_list_settled",
+/**
+ * From the ends to those that wait: there are few of the former, and of the latter perhaps very many. Where nothing is
+ * waited for, nothing is read.
+ */
+const LIST_SETTLED_SINCE: Statement = {
+  name: "dependency_list_settled_since",
   text: `
-    select distinct d.job_id from job_dependency d join job a on a.id = d.after_id
-    where a.finished_at is not null
+    with ended as materialized (
+      select id from job where finished_at >= $2 and exists (select from job_dependency)
+    )
+    select distinct d.job_id from ended join job_dependency d on d.after_id = ended.id
     limit $1`,
 };
 
@@ -65,13 +71,10 @@ export class PostgresDependencyReader implements DependencyReader {
     this.#sql = sql;
   }
 
-  async listSettled(afterIds: readonly JobId[] | null, limit: number): Promise<readonly JobId[]> {
-    if (afterIds?.length === 0) return [];
-    const [statement, values] =
-      afterIds === null
-        ? ([LIST_SETTLED, [limit]] as const)
-        : ([LIST_SETTLED_OF, [limit, afterIds]] as const);
-    const rows = await this.#sql.run<Pick<DependencyRow, "job_id">>(statement, [...values]);
+  async listSettled(ended: readonly JobId[] | Date, limit: number): Promise<readonly JobId[]> {
+    if (!(ended instanceof Date) && ended.length === 0) return [];
+    const statement = ended instanceof Date ? LIST_SETTLED_SINCE : LIST_SETTLED_OF;
+    const rows = await this.#sql.run<Pick<DependencyRow, "job_id">>(statement, [limit, ended]);
     return rows.map(({ job_id }) => job_id as JobId);
   }
 

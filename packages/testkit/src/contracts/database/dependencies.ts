@@ -46,7 +46,7 @@ export function testDependencies(open: Open): void {
     assert.deepEqual(await jobs.findDue([blocked.id], after(39)), []);
   });
 
-  test("what waits for a job that has ended is found, by that job or among all", async (context) => {
+  test("what waits for a job that has ended is found, by that job or by when it ended", async (context) => {
     const scene = await open(context);
     const { dependencies } = scene.database.readers;
     const ended = await scene.succeededJob();
@@ -55,10 +55,17 @@ export function testDependencies(open: Open): void {
     const both = await blockedJob(scene, "succeeded", ended, alsoEnded);
     const one = await blockedJob(scene, "failed", alsoEnded, running);
     await blockedJob(scene, "any", running);
-    assert.deepEqual((await dependencies.listSettled(null, LIMIT)).toSorted(), ids([both, one]));
+    assert.deepEqual(
+      (await dependencies.listSettled(after(0), LIMIT)).toSorted(),
+      ids([both, one]),
+    );
     assert.deepEqual(await dependencies.listSettled([ended.id, running.id], LIMIT), [both.id]);
     assert.deepEqual(await dependencies.listSettled([], LIMIT), []);
-    assert.equal((await dependencies.listSettled(null, 1)).length, 1);
+    const finishedAt = ended.finishedAt ?? assert.fail();
+    assert.equal((await dependencies.listSettled(finishedAt, LIMIT)).length, 2);
+    const later = new Date(finishedAt.getTime() + 1);
+    assert.deepEqual(await dependencies.listSettled(later, LIMIT), []);
+    assert.equal((await dependencies.listSettled(after(0), 1)).length, 1);
     assert.deepEqual(await dependencies.listOf([one.id]), [
       { ...toAwaited(one, alsoEnded.id, "failed"), afterState: "succeeded" },
       { ...toAwaited(one, running.id, "failed"), afterState: "running" },
@@ -81,6 +88,6 @@ export function testDependencies(open: Open): void {
     await scene.database.transact((stores) =>
       stores.dependencies.remove([toAwaited(blocked, second.id, "any")]),
     );
-    assert.deepEqual(await dependencies.listSettled(null, LIMIT), []);
+    assert.deepEqual(await dependencies.listSettled(after(0), LIMIT), []);
   });
 }

@@ -42,7 +42,9 @@ function testMoves(open: Open): void {
     const awaited = { jobId: waiting.id, afterId: ended.id, condition: "any" } as const;
     await scene.database.transact(({ dependencies }) => dependencies.insert([awaited]));
     assert.equal(await move(scene), 0);
-    assert.deepEqual(await scene.database.readers.dependencies.listSettled(null, 10), [waiting.id]);
+    assert.deepEqual(await scene.database.readers.dependencies.listSettled(after(0), 10), [
+      waiting.id,
+    ]);
     await scene.database.transact(({ dependencies }) => dependencies.remove([awaited]));
     assert.equal(await move(scene), 1);
   });
