@@ -39,6 +39,12 @@ test("a broken connection is unavailable, however it broke", () => {
   }
 });
 
+test("what a server says of itself is not taken for a broken connection", () => {
+  const told = new ConnectError("protocol error: missing trailer", Code.InvalidArgument);
+  told.isWireError = true;
+  assert.equal(toHodeiError(told).code, "invalid_argument");
+});
+
 test("a server that cannot be reached is told from one that was lost", () => {
   const { code, reason, next } = toHodeiError(withCause(Code.Unavailable, "ECONNREFUSED"));
   assert.deepEqual({ code, reason }, { code: "unavailable", reason: "unreachable" });

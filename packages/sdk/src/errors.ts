@@ -76,8 +76,8 @@ const CODES: Readonly<Record<Code, ErrorCode>> = {
 /**
  * Any failure of a call as a `HodeiError`; a `HodeiError` comes back as it is.
  *
- * A connection that breaks shows up in the transport as `Canceled`, `Aborted` or `Internal`, depending on
- * how it broke; all of them become `unavailable` here, unless `signal` says that the caller cancelled.
+ * A connection that breaks shows up in the transport as `Canceled`, `Aborted`, `Internal` or `InvalidArgument`, depending
+ * on how it broke; all of them become `unavailable` here, unless `signal` says that the caller cancelled.
  */
 export function toHodeiError(error: unknown, signal?: AbortSignal): HodeiError {
   if (error instanceof HodeiError) return error;
@@ -92,7 +92,8 @@ export function toHodeiError(error: unknown, signal?: AbortSignal): HodeiError {
     const text = `the server does not speak HTTP/2 (${message})`;
     return new HodeiError("unavailable", "unreachable", text, { cause: error });
   }
-  if (failure.code === Code.Canceled || systemCode !== undefined) {
+  const isBroken = failure.code === Code.Canceled || systemCode !== undefined;
+  if (isBroken || (!failure.isWireError && CUT_SHORT.test(message))) {
     const text = `the connection to the server broke (${message})`;
     return new HodeiError("unavailable", "connection_lost", text, { cause: error });
   }
@@ -101,6 +102,10 @@ export function toHodeiError(error: unknown, signal?: AbortSignal): HodeiError {
     cause: error,
   });
 }
+
+/** What the transport says of an answer that ends in its middle, in whichever protocol. A server that dies leaves such. */
+const CUT_SHORT =
+  /^protocol error: (missing (EndStreamResponse|trailer|status)|incomplete envelope|promised \d+ bytes)/;
 
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
