@@ -120,7 +120,7 @@ export const schema = z.strictObject({
   /** A worker's session that was silent for this long is closed. More than a heartbeat. */
   workerSilenceMs: milliseconds.default(10_000),
   /** How long a worker may be without a session before it is lost and its attempts go elsewhere. */
-  workerGraceMs: milliseconds.default(5_000),
+  workerGraceMs: milliseconds.min(100).default(5_000),
   /** How long a start waits for the database. */
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),

@@ -17,6 +17,7 @@ import { reconcileSessions } from "./reconcile-sessions.ts";
 import { Reconciler } from "./reconciler.ts";
 import { DependentsRelease } from "./release-dependents.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
+import type { Settings } from "./settings.ts";
 import type { Topic } from "./signals.ts";
 
 /** Days pass slowly: this is how late one may go. */
@@ -55,7 +56,10 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
   const leads = () => leadership.epoch() !== undefined;
   const keeper = { name: "keep-records", topics: [], intervalMs: KEEP_INTERVAL_MS, enabled: leads };
   return [
-    loop("renew-replica", [], always, () => renewReplica(deps)),
+    new Reconciler(deps, {
+      ...{ name: "renew-replica", topics: [], intervalMs: renewalIntervalMs(deps.settings) },
+      ...{ enabled: always, run: () => renewReplica(deps) },
+    }),
     led("schedule", ["due", "workers"], (own) => () => scheduleJobs(own)),
     led(
       "release-dependents",
@@ -87,6 +91,17 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
     ...deps.subscriptions.map((subscription) => deliveryLoop(deps, subscription)),
   ];
+}
+
+/**
+ * A pause between two renewals must not look like an absence of the database, which begins after a worker's grace: else
+ * the time of every worker that is gone would begin anew with each, and none would ever be lost.
+ */
+function renewalIntervalMs({
+  pollIntervalMs,
+  reconnectGraceMs,
+}: Pick<Settings, "pollIntervalMs" | "reconnectGraceMs">): number {
+  return Math.min(pollIntervalMs, reconnectGraceMs / 4);
 }
 
 async function renewReplica({
