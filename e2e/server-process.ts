@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -44,6 +44,8 @@ export class ServerProcess {
     settings: Readonly<Record<string, string>> = {},
   ): Promise<ServerProcess> {
     const folder = await mkdtemp(join(tmpdir(), "hodei-e2e-"));
+    // As root, the database runs as another user, which must get through here; else it would keep its data elsewhere.
+    await chmod(folder, 0o711);
     return new ServerProcess(folder, flags, settings);
   }
 

@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "@hodei/testkit";
 
 const BIN = fileURLToPath(new URL("../bin/hodei.mjs", import.meta.url));
 
 /** Environment of a user who has configured nothing. */
-const env = { PATH: process.env.PATH, HOME: mkdtempSync(join(tmpdir(), "hodei-bin-")) };
+const env = { PATH: process.env.PATH, HOME: temporaryFolder() };
 
 /** Prints the URL of every module that is loaded, on standard error. */
 const TRACE_LOADS = `data:text/javascript,${encodeURIComponent(`
@@ -46,7 +45,7 @@ test("version costs at most 150 ms more than a bare Node.js", () => {
 });
 
 test("the program starts by its own name, from any folder", () => {
-  const cwd = mkdtempSync(join(tmpdir(), "hodei-bin-"));
+  const cwd = temporaryFolder();
   const path = `${join(process.execPath, "..")}:${process.env.PATH}`;
   const output = execFileSync(BIN, ["help"], {
     cwd,

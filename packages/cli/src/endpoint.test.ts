@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "@hodei/testkit";
 import { findEndpoint } from "./endpoint.ts";
 
 /** A home folder with a settings file and two token files. */
 function home(settings?: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "hodei-home-"));
+  const folder = temporaryFolder();
   mkdirSync(join(folder, ".config", "hodei"), { recursive: true });
   writeFileSync(join(folder, "token"), "from-flag\n");
   writeFileSync(join(folder, ".config", "hodei", "token"), " from-settings \n");

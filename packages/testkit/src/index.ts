@@ -50,4 +50,5 @@ export {
   type TestPostgres,
 } from "./postgres/test-postgres.ts";
 export { SequenceIds } from "./sequence-ids.ts";
+export { temporaryFolder } from "./temporary-folder.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";

@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import {
@@ -12,6 +9,7 @@ import { EventService } from "@hodei/proto/hodei/v1/event_service";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { createInProcessClient, HodeiError } from "@hodei/sdk";
+import { temporaryFolder } from "@hodei/testkit";
 import { runCli } from "../run-cli.ts";
 import { fakeContext } from "../testing/fake-context.ts";
 import { readVersion } from "../version.ts";
@@ -59,7 +57,7 @@ const routesOf =
 
 async function doctor(server: Server, ...args: string[]) {
   const context = fakeContext(createInProcessClient(routesOf(server)), {
-    env: { HODEI_DATA_DIR: mkdtempSync(join(tmpdir(), "hodei-doctor-")) },
+    env: { HODEI_DATA_DIR: temporaryFolder() },
   });
   await runCli(["doctor", "-o", "json", ...args], context);
   const findings: { check: string; level: string; message: string; next?: string }[] = JSON.parse(

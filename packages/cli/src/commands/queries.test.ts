@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
@@ -11,6 +10,7 @@ import { LogStream } from "@hodei/proto/hodei/v1/log_service";
 import { WorkerState } from "@hodei/proto/hodei/v1/worker";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { createInProcessClient, REASON_HEADER, timestampFromDate } from "@hodei/sdk";
+import { temporaryFolder } from "@hodei/testkit";
 import { runCli } from "../run-cli.ts";
 import { fakeContext } from "../testing/fake-context.ts";
 import { exited, FakeHodei, JOB_ID, running } from "../testing/fake-hodei.ts";
@@ -169,7 +169,7 @@ test("plan asks for each job of a file, and creates none", async () => {
         return { summary: `Waits: ${spec?.name}.` };
       },
     });
-  const folder = mkdtempSync(join(tmpdir(), "hodei-plan-"));
+  const folder = temporaryFolder();
   const file = join(folder, "jobs.yaml");
   writeFileSync(file, "name: a\nscript: x\n---\nname: b\nscript: x\n");
   const fromFile = await cli(routes, "plan", "-f", file);
@@ -177,7 +177,6 @@ test("plan asks for each job of a file, and creates none", async () => {
   assert.deepEqual(planned, ["a", "b"]);
   const data = await cli(routes, "plan", "--output", "json", "--name", "c", "--", "true");
   assert.deepEqual(JSON.parse(data.stdout), [{ summary: "Waits: c.", reasons: [], scores: [] }]);
-  rmSync(folder, { recursive: true });
 });
 
 test("logs: both streams apart, flags, and data with offsets", async () => {
@@ -325,7 +324,7 @@ test("events: pages to the limit, and lines", async () => {
 });
 
 test("submit: a file of several jobs is one batch", async () => {
-  const cwd = mkdtempSync(join(tmpdir(), "hodei-submit-"));
+  const cwd = temporaryFolder();
   writeFileSync(
     join(cwd, "jobs.yaml"),
     "script: a\n---\ncommand: [b]\nworkingDir: sub\n---\nscript: c\nfiles: [{ path: in, content: x }]\n",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ExitReason, type JobSpec, JobState, PlacementPolicy } from "@hodei/proto/hodei/v1/job";
+import { temporaryFolder } from "@hodei/testkit";
 import { runCli } from "../run-cli.ts";
 import { fakeContext } from "../testing/fake-context.ts";
 import {
@@ -33,7 +33,7 @@ async function specOf(args: readonly string[], options: ContextOptions = {}): Pr
 }
 
 function folderWith(files: Readonly<Record<string, string | Uint8Array>>): string {
-  const folder = mkdtempSync(join(tmpdir(), "hodei-run-"));
+  const folder = temporaryFolder();
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   return folder;
 }

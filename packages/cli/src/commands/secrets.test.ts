@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SecretService, type SetSecretRequest } from "@hodei/proto/hodei/v1/secret_service";
 import { createInProcessClient, timestampFromDate } from "@hodei/sdk";
+import { temporaryFolder } from "@hodei/testkit";
 import { runCli } from "../run-cli.ts";
 import { fakeContext } from "../testing/fake-context.ts";
 
@@ -65,7 +65,7 @@ test("secrets set: the value of standard input loses one line end", async () => 
 });
 
 test("secrets set: a file is taken byte for byte", async () => {
-  const file = join(mkdtempSync(join(tmpdir(), "hodei-secret-")), "key");
+  const file = join(temporaryFolder(), "key");
   const bytes = Buffer.from([0, 255, 10, 13, 10]);
   writeFileSync(file, bytes);
   assert.deepEqual((await secrets(["set", "A", "--from-file", file])).set, [["A", bytes]]);

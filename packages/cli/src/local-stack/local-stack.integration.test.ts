@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "@hodei/testkit";
 import { fakeContext } from "../testing/fake-context.ts";
 import { ensureLocalStack } from "./ensure-local-stack.ts";
 import { identifyProcess, isAlive } from "./process-identity.ts";
@@ -14,7 +14,7 @@ import { stopLocalStack } from "./stop-local-stack.ts";
 const FAKE_STACK = fileURLToPath(new URL("../testing/fake-stack.ts", import.meta.url));
 const PROGRAM = [process.execPath, "--conditions=@hodei/source", FAKE_STACK] as const;
 
-const newFolder = () => join(mkdtempSync(join(tmpdir(), "hodei-stack-")), "data");
+const newFolder = () => join(temporaryFolder(), "data");
 
 /** A context whose local stack keeps its data in `folder`, and is stopped after the test. */
 function contextIn(folder: string, env: Record<string, string> = {}) {
@@ -93,7 +93,7 @@ test("a start that fails shows the reason and where the log is", async () => {
 });
 
 test("a data folder that cannot be made is named", async () => {
-  const file = join(mkdtempSync(join(tmpdir(), "hodei-stack-")), "file");
+  const file = join(temporaryFolder(), "file");
   writeFileSync(file, "");
   const context = {
     ...fakeContext({}, { env: { HODEI_DATA_DIR: join(file, "data") } }),
@@ -106,7 +106,7 @@ test("a data folder that cannot be made is named", async () => {
 });
 
 test("a lock is held by one, is free again after its release, and dies with its process", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "hodei-lock-"));
+  const folder = temporaryFolder();
   const self = await identifyProcess(process.pid);
   const first = await tryLock(folder, "a");
   assert.ok("lock" in first);
@@ -123,7 +123,7 @@ test("a lock is held by one, is free again after its release, and dies with its 
 });
 
 test("of many contenders one at a time holds a lock, and each gets it in the end", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "hodei-lock-"));
+  const folder = temporaryFolder();
   let holders = 0;
   let most = 0;
   await Promise.all(

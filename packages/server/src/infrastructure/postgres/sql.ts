@@ -1,6 +1,11 @@
 import { type EventRecord, invariant } from "@hodei/domain";
 import type { Pool, PoolClient, QueryResult } from "pg";
-import { databaseBusy, isUnreachable, toPlatformError } from "./postgres-error.ts";
+import {
+  databaseBusy,
+  isConnectionLost,
+  isUnreachable,
+  toPlatformError,
+} from "./postgres-error.ts";
 
 /** Callers that may wait for a connection of one pool; further ones are refused as `unavailable`, reason `database_busy`. */
 const WAITING_MAX = 2_000;
@@ -20,33 +25,44 @@ export interface Sql {
 /** Each statement on whichever connection is free. */
 export function poolSql(pool: Pool): Sql {
   return {
+    run: async (statement, values) => runOn(await connect(pool), statement, values),
+  };
+}
+
+/**
+ * For what may be done twice, such as reading: once more where the connection was lost under a statement, as the next one
+ * may be sound. Not where none was to be had: the database is away then, and who waits for it has waited long enough.
+ */
+export function repeatingSql(pool: Pool): Sql {
+  return {
     run: async (statement, values) => {
-      checkWaiting(pool);
+      const client = await connect(pool);
       try {
-        return (await pool.query({ ...statement, values: [...values] })).rows;
+        return await runOn(client, statement, values);
       } catch (error) {
-        throw toPlatformError(error);
+        if (!isUnreachable(error)) throw error;
+        return runOn(await connect(pool), statement, values);
       }
     },
   };
 }
 
-/**
- * For what may be done twice, such as reading: once more where the connection was lost, as the next one may be sound. If
- * the database is away, the second try says so.
- */
-export function repeatingSql(pool: Pool): Sql {
-  const sql = poolSql(pool);
-  return {
-    run: async (statement, values) => {
-      try {
-        return await sql.run(statement, values);
-      } catch (error) {
-        if (!isUnreachable(error)) throw error;
-        return sql.run(statement, values);
-      }
-    },
-  };
+/** Runs one statement and gives `client` back to its pool. */
+async function runOn<Row extends object>(
+  client: PoolClient,
+  statement: Statement,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  let isLost = false;
+  try {
+    return (await client.query({ ...statement, values: [...values] })).rows;
+  } catch (error) {
+    const translated = toPlatformError(error);
+    isLost = isConnectionLost(translated);
+    throw translated;
+  } finally {
+    client.release(isLost);
+  }
 }
 
 /** A connection of the pool, once one is free. @throws PlatformError `unavailable` */
