@@ -33,6 +33,7 @@ export interface JobFlags extends LimitFlags, PlacementFlags {
   readonly retries?: number;
   readonly label?: readonly (readonly [string, string])[];
   readonly priority?: number;
+  readonly preemptible?: true;
   readonly cpu?: number;
   readonly memory?: number;
   readonly keepBackground?: true;
@@ -115,6 +116,7 @@ function withTermOptions(command: Command): Command {
       "higher goes first, -100 to 100",
       parsedBy(wholeNumber(-100, 100)),
     )
+    .option("--preemptible", "may be ended for a job of higher priority, and run again")
     .option(
       "--cpu <cores>",
       "cores to set aside, such as 2 or 500m; default: 1",
@@ -192,6 +194,7 @@ export async function readJob(
     secrets: [...(flags.secret ?? [])],
     workingDir: flags.workdir ?? "",
     priority: flags.priority ?? 0,
+    preemptible: flags.preemptible === true,
     labels: Object.fromEntries(flags.label ?? []),
     timeouts,
     resources,

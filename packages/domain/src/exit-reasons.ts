@@ -24,6 +24,7 @@ export const EXIT_REASONS = {
   cancelled_by:       { severity: "none",           retryable: false, endState: "cancelled", action: "Nothing to do: somebody asked for it." },
   dropped:            { severity: "user",           retryable: false, endState: "cancelled", action: "Submit it again when the key is free, or choose another conflict policy." },
   dependency_failed:  { severity: "user",           retryable: false, endState: "cancelled", action: "Look at the job that the message names; when that has ended as it is to, run this one again after it." },
+  preempted:          { severity: "none",           retryable: true,  endState: "cancelled", action: "Nothing to do: the job runs again when there is room, and no retry is used up." },
   worker_lost:        { severity: "infrastructure", retryable: true,  endState: "failed",    action: "Look at the worker's machine; allow retries if the job may run again." },
   provider_reclaimed: { severity: "infrastructure", retryable: true,  endState: "failed",    action: "Allow retries, or use a provider that does not take machines back." },
   image_pull_failed:  { severity: "user",           retryable: true,  endState: "failed",    action: "Check the image's name and the registry's credentials." },

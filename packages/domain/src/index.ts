@@ -59,8 +59,10 @@ export {
 export {
   applyJobEvent,
   applyJobEvents,
+  attributePreemption,
   attributeTimeout,
   createJob,
+  endAskedAt,
   isTerminal,
   JOB_TRANSITIONS,
   type Job,
@@ -141,7 +143,13 @@ export {
   totalBytes,
 } from "./log.ts";
 export type { Logger } from "./logger.ts";
-export { type Pool, type PoolDemand, provisionCount, type WorkerTemplate } from "./pool.ts";
+export {
+  comingHosts,
+  type Pool,
+  type PoolDemand,
+  provisionCount,
+  type WorkerTemplate,
+} from "./pool.ts";
 export {
   type BootFailures,
   bootFailures,
@@ -149,6 +157,7 @@ export {
   departures,
   type PoolWorker,
 } from "./pool-turnover.ts";
+export { isPreemptible, MAX_PREEMPTIONS_PER_JOB, outranks } from "./preemption.ts";
 export type { Machine, Provider, ProvisionRequest } from "./provider.ts";
 export {
   isMaskable,
@@ -174,6 +183,7 @@ export {
   type HeldAttempt,
   type Host,
   type HostState,
+  hasRoom,
   hold,
   type Need,
   needOf,
@@ -193,9 +203,11 @@ export {
   type Placement,
   type Plan,
   type PlanTerms,
+  type Preemption,
   planPlacements,
   type Unplaceable,
 } from "./scheduler/plan.ts";
+export type { MadeRoom, PreemptionTerms } from "./scheduler/preemptions.ts";
 export { type Occupant, roomAt } from "./scheduler/room-at.ts";
 export { byUrgency, dueSince, PRIORITY_STEP_MS, urgentSince } from "./scheduler/urgency.ts";
 export { type WaitReason, waitReasons } from "./scheduler/wait-reasons.ts";

@@ -131,6 +131,8 @@ export interface JobSpec {
   readonly requirements: Requirements;
   readonly placement: PlacementTerms;
   readonly priority: number;
+  /** It may be ended for a job of higher priority, and run again. */
+  readonly preemptible: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly tags: Tags;
@@ -175,6 +177,7 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     },
     placement: { preferences: [], policy: null },
     priority: 0,
+    preemptible: false,
     labels: {},
     annotations: {},
     tags: { project: "", team: "", costCentre: "" },

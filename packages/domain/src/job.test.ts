@@ -12,11 +12,14 @@ import {
 } from "@hodei/testkit";
 import fc from "fast-check";
 import { EXIT_REASONS, type ExitReason, outcomeOf } from "./exit-reasons.ts";
+import type { JobId, LeaseToken, WorkerId } from "./ids.ts";
 import {
   applyJobEvent,
   applyJobEvents,
+  attributePreemption,
   attributeTimeout,
   createJob,
+  endAskedAt,
   isTerminal,
   JOB_TRANSITIONS,
   type Job,
@@ -253,4 +256,89 @@ test("a job ages from the instant it was first due", () => {
   assert.deepEqual(since({ notBefore: after(50) }), after(100));
   assert.deepEqual(since({ notBefore: after(150) }), after(150));
   assert.deepEqual(since({ priority: 2 }), after(100 - 120_000));
+});
+
+const PREEMPTION = { at: after(5), byJobId: "p" as JobId };
+
+test("an attempt that gives up its place sends its job back at once, and uses up no retry", () => {
+  const running = runningJob(DEFAULT_RETRY_POLICY, { runAt: after(1), urgentSince: after(-9) });
+  const asked = applyJobEvent(running, { type: "preempt_requested", ...PREEMPTION });
+  const later = { type: "preempt_requested", at: after(6), byJobId: "q" as JobId } as const;
+  assert.deepEqual(applyJobEvent(asked, later).preemption, PREEMPTION, "the first is kept");
+  const outcome = attributePreemption(asked, {
+    ...outcomeOf("cancelled_by", "x"),
+    signal: "SIGTERM",
+  });
+  assert.deepEqual([outcome.reason, outcome.signal], ["preempted", "SIGTERM"]);
+  const events = settle(asked, outcome, after(10), HALF);
+  assert.deepEqual(events, [{ type: "preempted", at: after(10), outcome }]);
+  const waiting = applyJobEvents(asked, events);
+  assert.equal(waiting.state, "pending");
+  assert.deepEqual([waiting.runAt, waiting.urgentSince], [after(1), after(-9)]);
+  assert.deepEqual([waiting.preemption, waiting.preemptionCount], [PREEMPTION, 1]);
+  const { lease } = aJob({ state: "running" });
+  const again = {
+    ...waiting,
+    state: "running",
+    startedAttempts: 2,
+    lease,
+    preemption: null,
+  } as const;
+  const failed = outcomeOf("non_zero_exit", "");
+  assert.equal(lastType(settle(again, failed, after(20), HALF)), "failed", "its one try");
+  const policy = { ...again.policy, retryPolicy: { ...DEFAULT_RETRY_POLICY, maxAttempts: 2 } };
+  assert.equal(lastType(settle({ ...again, policy }, failed, after(20), HALF)), "retry_scheduled");
+});
+
+test("what ends an attempt before it gives up its place counts as it does without", () => {
+  const asked = runningJob(DEFAULT_RETRY_POLICY, { preemption: PREEMPTION });
+  const end = (job: Job, reason: ExitReason) =>
+    lastType(settle(job, attributePreemption(job, outcomeOf(reason, "")), after(10), HALF));
+  assert.equal(end(asked, "completed"), "succeeded");
+  assert.equal(end(asked, "non_zero_exit"), "failed");
+  assert.equal(end(asked, "unkillable"), "failed");
+  assert.equal(end(asked, "worker_lost"), "preempted", "it could not tell any more");
+  const cancelled = { ...asked, cancelRequest: CANCEL };
+  assert.equal(end(cancelled, "cancelled_by"), "cancelled");
+  assert.equal(end(cancelled, "worker_lost"), "cancelled");
+  assert.equal(end(runningJob(DEFAULT_RETRY_POLICY), "cancelled_by"), "cancelled");
+});
+
+test("the first who asks for the end of an attempt counts, and only while there is one", () => {
+  const { lease } = applyJobEvent(aJob(), {
+    type: "assigned",
+    at: after(1),
+    lease: { token: "t" as LeaseToken, workerId: "w" as WorkerId, acknowledgeBy: after(9) },
+  });
+  const held = runningJob(DEFAULT_RETRY_POLICY, { lease });
+  assert.equal(endAskedAt(held), null);
+  assert.deepEqual(endAskedAt({ ...held, preemption: PREEMPTION }), PREEMPTION.at);
+  const both = { ...held, preemption: PREEMPTION, cancelRequest: CANCEL };
+  assert.deepEqual(endAskedAt(both), CANCEL.at);
+  assert.equal(endAskedAt({ ...both, lease: null }), null);
+});
+
+test("a promise of room lasts until the job has a worker", () => {
+  const claimed = applyJobEvent(aJob(), {
+    type: "room_claimed",
+    at: after(1),
+    workerId: "w" as WorkerId,
+    victimIds: [],
+  });
+  assert.equal(claimed.claimedWorkerId, "w");
+  const lease = { token: "t" as LeaseToken, workerId: "v" as WorkerId, acknowledgeBy: after(9) };
+  const job = { ...claimed, preemption: PREEMPTION };
+  const assigned = applyJobEvent(job, { type: "assigned", at: after(2), lease });
+  assert.deepEqual([assigned.claimedWorkerId, assigned.preemption], [null, null]);
+  const blocked = aJob({ isBlocked: true });
+  assert.throws(
+    () =>
+      applyJobEvent(blocked, {
+        type: "room_claimed",
+        at: after(1),
+        workerId: "w" as WorkerId,
+        victimIds: [],
+      }),
+    { reason: "illegal_transition" },
+  );
 });

@@ -1,7 +1,7 @@
 import type { Cause } from "./cause.ts";
 import type { Random } from "./clock.ts";
 import { PlatformError } from "./errors.ts";
-import { EXIT_REASONS, type Outcome, outcomeOf } from "./exit-reasons.ts";
+import { EXIT_REASONS, type ExitReason, type Outcome, outcomeOf } from "./exit-reasons.ts";
 import type { JobId, LeaseToken, TenantId, WorkerId } from "./ids.ts";
 import type { JobSpec, PlacementTerms, Requirements, Timeouts } from "./job-spec.ts";
 import type { Concurrency, RateLimit } from "./limits.ts";
@@ -32,6 +32,15 @@ type JobFact =
   | { readonly type: "lease_expired"; readonly at: Date; readonly message: string }
   | { readonly type: "cancel_requested"; readonly at: Date; readonly by: string }
   | {
+      readonly type: "room_claimed";
+      readonly at: Date;
+      readonly workerId: WorkerId;
+      /** Jobs that were asked to give up their places there. */
+      readonly victimIds: readonly JobId[];
+    }
+  | { readonly type: "preempt_requested"; readonly at: Date; readonly byJobId: JobId }
+  | { readonly type: "preempted"; readonly at: Date; readonly outcome: Outcome }
+  | {
       readonly type: "retry_scheduled";
       readonly at: Date;
       readonly runAt: Date;
@@ -54,6 +63,7 @@ export interface Lease {
 /** The immutable part of a spec that decisions need; small, unlike the spec. */
 export interface JobPolicy {
   readonly priority: number;
+  readonly preemptible: boolean;
   readonly requirements: Requirements;
   readonly placement: PlacementTerms;
   readonly timeouts: Timeouts;
@@ -75,7 +85,7 @@ export interface Job {
   readonly version: number;
   /** Number of the latest attempt, 0 before the first; with the lease token it fences writes. */
   readonly attempt: number;
-  /** Attempts that a worker has taken; compared with `maxAttempts`. */
+  /** Attempts that a worker has taken; without `preemptionCount` compared with `maxAttempts`. */
   readonly startedAttempts: number;
   /** It waits for other jobs, and is not due before they have ended. */
   readonly isBlocked: boolean;
@@ -91,6 +101,12 @@ export interface Job {
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly cancelRequest: { readonly at: Date; readonly by: string } | null;
+  /** For which job its attempt is to end, and when that was asked; of a waiting job, for which its last attempt ended. */
+  readonly preemption: { readonly at: Date; readonly byJobId: JobId } | null;
+  /** Attempts that have ended for other jobs; they do not count as tries. */
+  readonly preemptionCount: number;
+  /** Of a waiting job: where others end so that it finds room. */
+  readonly claimedWorkerId: WorkerId | null;
   /** Set in a terminal state. */
   readonly outcome: Outcome | null;
 }
@@ -100,10 +116,10 @@ type Transitions = Readonly<Partial<Record<JobEvent["type"], JobState>>>;
 /** Job lifecycle: state → event → next state. No entry: illegal. Empty row: terminal. */
 // biome-ignore format: a table reads better in columns
 export const JOB_TRANSITIONS: Readonly<Record<JobState, Transitions>> = {
-  pending:   { unblocked: "pending", assigned: "assigned", cancelled: "cancelled", timed_out: "timed_out" },
-  assigned:  { started: "running", lease_expired: "pending", cancel_requested: "assigned", cancelled: "cancelled" },
-  running:   { succeeded: "succeeded", failed: "failed", cancelled: "cancelled", timed_out: "timed_out",
-               retry_scheduled: "pending", retries_exhausted: "running", cancel_requested: "running" },
+  pending:   { unblocked: "pending", room_claimed: "pending", assigned: "assigned", cancelled: "cancelled", timed_out: "timed_out" },
+  assigned:  { started: "running", lease_expired: "pending", cancel_requested: "assigned", preempt_requested: "assigned", cancelled: "cancelled" },
+  running:   { succeeded: "succeeded", failed: "failed", cancelled: "cancelled", timed_out: "timed_out", retry_scheduled: "pending",
+               preempted: "pending", retries_exhausted: "running", cancel_requested: "running", preempt_requested: "running" },
   succeeded: {},
   failed:    {},
   cancelled: {},
@@ -129,6 +145,7 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
     labels: spec.labels,
     policy: {
       priority: spec.priority,
+      preemptible: spec.preemptible,
       requirements: spec.requirements,
       placement: spec.placement,
       timeouts: spec.timeouts,
@@ -150,6 +167,9 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
     startedAt: null,
     finishedAt: null,
     cancelRequest: null,
+    preemption: null,
+    preemptionCount: 0,
+    claimedWorkerId: null,
     outcome: null,
   };
 }
@@ -172,15 +192,21 @@ export function applyJobEvent(job: Job, event: JobEvent): Job {
     case "unblocked":
       return { ...job, state, ...dueFrom(job, event.at), isBlocked: false };
     case "assigned":
-      return { ...job, state, attempt: job.attempt + 1, lease: event.lease };
+      return { ...job, ...UNPROMISED, state, attempt: job.attempt + 1, lease: event.lease };
     case "started":
       return { ...job, state, startedAttempts: job.startedAttempts + 1, startedAt: event.at };
     case "lease_expired":
-      return { ...job, state, lease: null };
+      return { ...job, state, lease: null, preemption: null };
     case "cancel_requested":
       return { ...job, state, cancelRequest: job.cancelRequest ?? { at: event.at, by: event.by } };
+    case "room_claimed":
+      return { ...job, state, claimedWorkerId: event.workerId };
+    case "preempt_requested":
+      return { ...job, state, preemption: job.preemption ?? toPreemption(event) };
+    case "preempted":
+      return { ...job, state, lease: null, preemptionCount: job.preemptionCount + 1 };
     case "retry_scheduled":
-      return { ...job, state, lease: null, runAt: event.runAt };
+      return { ...job, state, lease: null, preemption: null, runAt: event.runAt };
     case "retries_exhausted":
       return { ...job, state };
     case "succeeded":
@@ -192,10 +218,18 @@ export function applyJobEvent(job: Job, event: JobEvent): Job {
 }
 
 /** A blocked job is only unblocked, and only once. */
-const START_EVENTS: readonly JobEvent["type"][] = ["unblocked", "assigned"];
+const START_EVENTS: readonly JobEvent["type"][] = ["unblocked", "room_claimed", "assigned"];
+
+/** What other jobs were asked for is over, for either side. */
+const UNPROMISED = { preemption: null, claimedWorkerId: null } as const;
 
 /** What a job that has ended has no more. */
-const END = { lease: null, isBlocked: false } as const;
+const END = { ...UNPROMISED, lease: null, isBlocked: false } as const;
+
+const toPreemption = ({ at, byJobId }: Extract<JobFact, { type: "preempt_requested" }>) => ({
+  at,
+  byJobId,
+});
 
 /** A job does not age while it waits for others. */
 function dueFrom({ runAt, policy }: Job, at: Date): Pick<Job, "runAt" | "urgentSince"> {
@@ -253,10 +287,30 @@ export function attributeTimeout(job: Job, outcome: Outcome): Outcome {
   return { ...outcome, reason: "deadline_exceeded", message };
 }
 
+/** `outcome` as the job's author sees it: the worker knows that the attempt was to end, and not why. */
+export function attributePreemption({ preemption, cancelRequest }: Job, outcome: Outcome): Outcome {
+  if (outcome.reason !== "cancelled_by" || preemption === null || cancelRequest !== null)
+    return outcome;
+  const message = `it gave up its place to job ${preemption.byJobId}, which has a higher priority`;
+  return { ...outcome, reason: "preempted", message };
+}
+
+/** When the end of the current attempt was first asked for; `null`: it was not, or there is none. */
+export function endAskedAt({ lease, cancelRequest, preemption }: Job): Date | null {
+  if (lease === null) return null;
+  const askedMs = [cancelRequest, preemption].flatMap((asked) => asked?.at.getTime() ?? []);
+  return askedMs.length === 0 ? null : new Date(Math.min(...askedMs));
+}
+
+/** How an attempt ends that gives up its place, or that could not tell any more that it did. */
+const GIVEN_UP: readonly ExitReason[] = ["preempted", "worker_lost", "provider_reclaimed"];
+
 /** What the end of a running attempt does to its job: ends it, or sends it back to wait for another attempt. */
 export function settle(job: Job, outcome: Outcome, now: Date, random: Random): readonly JobEvent[] {
   const { endState } = EXIT_REASONS[outcome.reason];
   if (endState === "succeeded") return [{ type: "succeeded", at: now, outcome }];
+  const isGivenUp = job.preemption !== null && GIVEN_UP.includes(outcome.reason);
+  if (isGivenUp && job.cancelRequest === null) return [{ type: "preempted", at: now, outcome }];
   if (job.cancelRequest !== null && outcome.reason === "worker_lost") {
     const message = `cancelled by ${job.cancelRequest.by}; the worker was lost before it could report the end`;
     return [{ type: "cancelled", at: now, outcome: outcomeOf("cancelled_by", message) }];
@@ -264,7 +318,8 @@ export function settle(job: Job, outcome: Outcome, now: Date, random: Random): r
   if (job.cancelRequest !== null || !isRetried(job.policy.retryPolicy, outcome.reason)) {
     return [{ type: endState, at: now, outcome }];
   }
-  const delayMs = retryDelayMs(job.policy.retryPolicy, job.startedAttempts, random);
+  const triedCount = job.startedAttempts - job.preemptionCount;
+  const delayMs = retryDelayMs(job.policy.retryPolicy, triedCount, random);
   const end: JobEvent = { type: endState, at: now, outcome };
   if (delayMs !== undefined) {
     const runAt = new Date(now.getTime() + delayMs);
@@ -274,5 +329,5 @@ export function settle(job: Job, outcome: Outcome, now: Date, random: Random): r
   }
   const { maxAttempts } = job.policy.retryPolicy;
   if (maxAttempts === 1) return [end];
-  return [{ type: "retries_exhausted", at: now, attempts: job.startedAttempts }, end];
+  return [{ type: "retries_exhausted", at: now, attempts: triedCount }, end];
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { after } from "@hodei/testkit";
 import fc from "fast-check";
 import { DEFAULT_TENANT_ID, type JobId } from "./ids.ts";
-import { type Pool, type PoolDemand, provisionCount } from "./pool.ts";
+import { comingHosts, type Pool, type PoolDemand, provisionCount } from "./pool.ts";
 import type { Candidate } from "./scheduler/plan.ts";
 
 const POOL: Pool = {
@@ -39,6 +39,7 @@ function waiting(count: number, parts: Partial<Candidate["requirements"]> = {}):
     placement: { preferences: [], policy: null },
     concurrency: null,
     rateLimit: null,
+    claimedWorkerId: null,
     requirements: {
       cpuMillis: 1_000,
       memoryBytes: 0,
@@ -118,4 +119,16 @@ test("no demand takes a pool beyond its size, or leaves it below", () => {
       );
     }),
   );
+});
+
+test("a pool has a worker coming while it may make one, or one is booting", () => {
+  const pool = { ...POOL, maxWorkers: 1 };
+  const { name, provider } = pool;
+  const up = { pool: name, provider, connectedAt: after(0) };
+  const coming = (workers: Parameters<typeof comingHosts>[1]) =>
+    comingHosts([pool], workers).map(({ capacity }) => capacity);
+  assert.deepEqual(coming([]), [pool.template.capacity]);
+  assert.deepEqual(coming([up]), []);
+  assert.deepEqual(coming([{ ...up, connectedAt: null }]), [pool.template.capacity]);
+  assert.equal(coming([{ ...up, provider: "other" }]).length, 1);
 });

@@ -1,7 +1,7 @@
 import type { WorkerId } from "./ids.ts";
 import type { Host } from "./scheduler/host.ts";
 import { type Candidate, type PlanTerms, planPlacements } from "./scheduler/plan.ts";
-import type { Capacity } from "./worker.ts";
+import type { Capacity, Worker } from "./worker.ts";
 
 /** Workers made from one template by one provider, with a size policy. */
 export interface Pool {
@@ -50,6 +50,7 @@ const FILL: PlanTerms = {
   explainedId: null,
   limits: null,
   fairShare: null,
+  preemption: null,
 };
 
 /**
@@ -68,6 +69,21 @@ export function provisionCount(pool: Pool, demand: PoolDemand): number {
   const { placements } = planPlacements(demand.unplaceable, imagined, FILL);
   const used = new Set(placements.map(({ workerId }) => workerId)).size;
   return Math.min(room, starts, Math.max(missing, used + spare - demand.bootingCount));
+}
+
+/** Workers that `pools` are making, or may still make beside those that they have, as they will be: one for each pool. */
+export function comingHosts(
+  pools: readonly Pool[],
+  workers: readonly Pick<Worker, "pool" | "provider" | "connectedAt">[],
+): readonly Host[] {
+  return pools.flatMap((pool, index) => {
+    const own = workers.filter(
+      (worker) => worker.pool === pool.name && worker.provider === pool.provider,
+    );
+    const isComing =
+      own.length < pool.maxWorkers || own.some(({ connectedAt }) => connectedAt === null);
+    return isComing ? [imaginedHost(pool.template, index)] : [];
+  });
 }
 
 function imaginedHost(template: WorkerTemplate, index: number): Host {

@@ -47,8 +47,14 @@ create table job (
   finished_at timestamptz,
   cancel_requested_at timestamptz,
   cancel_requested_by text,
+  -- For which job its attempt is to end, or its last one ended.
+  preempt_requested_at timestamptz,
+  preempted_by uuid,
+  preemption_count smallint not null,
+  -- Where others end so that it finds room.
+  claimed_worker_id uuid,
   outcome_reason text constraint job_outcome_reason_check check (outcome_reason in (
-    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'dependency_failed', 'worker_lost',
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'dependency_failed', 'preempted', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
     'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
@@ -133,7 +139,7 @@ create table attempt (
   started_at timestamptz,
   finished_at timestamptz,
   outcome_reason text constraint attempt_outcome_reason_check check (outcome_reason in (
-    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'dependency_failed', 'worker_lost',
+    'completed', 'non_zero_exit', 'signal', 'oom_killed', 'run_timeout', 'queue_timeout', 'cancelled_by', 'dropped', 'dependency_failed', 'preempted', 'worker_lost',
     'provider_reclaimed', 'image_pull_failed', 'command_not_found', 'permission_denied', 'spawn_failed',
     'secret_unavailable', 'input_failed', 'output_failed', 'disk_full', 'unkillable', 'invalid_spec', 'internal', 'deadline_exceeded')),
   outcome_exit_code integer,
@@ -196,6 +202,10 @@ create table finished_job (
   finished_at timestamptz not null,
   cancel_requested_at timestamptz,
   cancel_requested_by text,
+  preempt_requested_at timestamptz,
+  preempted_by uuid,
+  preemption_count smallint not null,
+  claimed_worker_id uuid,
   outcome_reason text not null,
   outcome_exit_code integer,
   outcome_signal text,

@@ -187,6 +187,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
     requirements: anyRequirements(),
     placement: anyPlacementTerms(),
     priority: fc.integer({ min: -100, max: 100 }),
+    preemptible: fc.boolean(),
     labels: anyTextByName(),
     annotations: anyTextByName(),
     tags: record({ project: anyText(), team: anyText(), costCentre: anyText() }),
@@ -237,6 +238,21 @@ export const anyJobEvent = (): Arbitrary<JobEvent> =>
     record({ type: fc.constant("assigned" as const), at: anyDate(), lease: anyLease() }),
     record({ type: fc.constant("lease_expired" as const), at: anyDate(), message: anyText() }),
     record({ type: fc.constant("cancel_requested" as const), at: anyDate(), by: anyText() }),
+    record({
+      type: fc.constant("room_claimed" as const),
+      at: anyDate(),
+      workerId: anyUuid().map((id) => id as WorkerId),
+      victimIds: fc.array(
+        anyUuid().map((id) => id as JobId),
+        { maxLength: 3 },
+      ),
+    }),
+    record({
+      type: fc.constant("preempt_requested" as const),
+      at: anyDate(),
+      byJobId: anyUuid().map((id) => id as JobId),
+    }),
+    record({ type: fc.constant("preempted" as const), at: anyDate(), outcome: anyOutcome() }),
     record({
       type: fc.constant("retry_scheduled" as const),
       at: anyDate(),

@@ -28,6 +28,7 @@ const TERMS: PlanTerms = {
   explainedId: null,
   limits: null,
   fairShare: { weights: new Map(), held: [], ends: [] },
+  preemption: null,
 };
 const DEFAULTS = createJobSpec({ kind: "command", argv: ["true"] }).requirements;
 
@@ -127,6 +128,7 @@ function createCandidate(index: number): Candidate {
     urgentSince: urgentSince(new Date(1_700_000_000_000 + index), priority),
     requirements,
     placement: { preferences: [], policy: null },
+    claimedWorkerId: null,
   };
 }
 

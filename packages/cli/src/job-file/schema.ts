@@ -165,6 +165,10 @@ export const jobFileSchema = z
       .meta({ description: "How to choose among workers. Default: as the server is set." })
       .exactOptional(),
     priority: count(-100, 100, "Higher goes first. Default: 0.").exactOptional(),
+    preemptible: z
+      .boolean()
+      .meta({ description: "May be ended for a job of higher priority, and run again." })
+      .exactOptional(),
     labels: pairs("For selection in lists and filters.").exactOptional(),
     annotations: pairs("For people and tools; not indexed.").exactOptional(),
     tags: z

@@ -70,6 +70,7 @@ export function jobFacts(job: Job, attempts: readonly Attempt[], now: Date, pain
       ["started", instant(job.startedAt)],
       ["finished", instant(job.finishedAt)],
       ["cancel asked", instant(job.cancelRequestedAt)],
+      ["preempted", job.preemptionCount === 0 ? undefined : `${job.preemptionCount} times`],
     ],
     paint,
   );

@@ -1,9 +1,8 @@
-import type { TenantId } from "../ids.ts";
+import type { TenantId, WorkerId } from "../ids.ts";
 import type { PlacementPolicy, Requirements } from "../job-spec.ts";
-import type { Capacity } from "../worker.ts";
 import { BestOf } from "./best-of.ts";
 import { KIND_FILTERS, passes, SIZE_FILTERS, STATE_FILTERS } from "./filters.ts";
-import { type Host, hasRoom, hold, type Need } from "./host.ts";
+import { type Host, hasRoom, hold, keepBack, type Need } from "./host.ts";
 import { scoreOf } from "./placement-policy.ts";
 
 /** Groups whose scores are kept; beyond, those of the one that was first seen are worked out anew when it comes again. */
@@ -86,6 +85,16 @@ export class Board {
     return host;
   }
 
+  /** Gives the job this host, which is feasible for it. */
+  placeOn(workerId: WorkerId, { requirements }: Need): void {
+    this.#changeOf(workerId, (host) => hold(host, requirements));
+  }
+
+  /** Keeps this host for the job, as `reserve` does. */
+  keep(workerId: WorkerId, { requirements }: Need): void {
+    this.#changeOf(workerId, (host) => ({ ...host, free: keepBack(host.free, requirements) }));
+  }
+
   #ownerOf({ tenantId }: Need): TenantId | null {
     return this.#owners.has(tenantId) ? tenantId : null;
   }
@@ -129,6 +138,12 @@ export class Board {
     return scoreOf(need.placement.policy ?? this.#policy, host, need);
   }
 
+  #changeOf(workerId: WorkerId, change: (host: Host) => Host): void {
+    const index = this.#hosts.findIndex((host) => host.workerId === workerId);
+    const host = this.#hosts[index];
+    if (host !== undefined) this.#change(index, change(host));
+  }
+
   #change(index: number, host: Host): void {
     this.#hosts[index] = host;
     this.#log.push(index);
@@ -148,14 +163,3 @@ function coveredShare({ free }: Host, requirements: Requirements): number {
 
 const share = (free: number, needed: number): number =>
   needed === 0 ? 1 : Math.min(1, free / needed);
-
-/** What is left of `free` beside a job that is still to come. */
-function keepBack(free: Capacity, requirements: Requirements): Capacity {
-  return {
-    cpuMillis: Math.max(0, free.cpuMillis - requirements.cpuMillis),
-    memoryBytes: Math.max(0, free.memoryBytes - requirements.memoryBytes),
-    diskBytes: Math.max(0, free.diskBytes - requirements.diskBytes),
-    gpuCount: Math.max(0, free.gpuCount - requirements.gpuCount),
-    attemptCount: Math.max(0, free.attemptCount - 1),
-  };
-}

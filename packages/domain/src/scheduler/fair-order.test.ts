@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { JobId, TenantId, WorkerId } from "../ids.ts";
 import { FAIR_AGING_MS, type TenantEnd } from "./fair-order.ts";
 import { aCandidate, aHost, aNeed, anyCandidates, anyHosts, ROOMY } from "./fixtures.test.ts";
-import type { HeldAttempt, Host } from "./host.ts";
+import type { HeldShare, Host } from "./host.ts";
 import { hasRoom, subtract } from "./host.ts";
 import { type Candidate, type PlanTerms, planPlacements } from "./plan.ts";
 import { byUrgency } from "./urgency.ts";
@@ -15,7 +15,7 @@ const [A, B, C] = ["a", "b", "c"] as [TenantId, TenantId, TenantId];
 
 const termsOf = (parts: {
   readonly weights?: Readonly<Record<string, number>>;
-  readonly held?: readonly HeldAttempt[];
+  readonly held?: readonly HeldShare[];
   readonly ends?: readonly TenantEnd[];
   readonly nowMs?: number;
   readonly explainedId?: string;
@@ -30,6 +30,7 @@ const termsOf = (parts: {
     held: parts.held ?? [],
     ends: parts.ends ?? [],
   },
+  preemption: null,
 });
 
 /** A host for so many jobs of one core. */
@@ -44,7 +45,7 @@ const jobsOf = (tenantId: TenantId, count: number, dueAtMs = 0): Candidate[] =>
     aCandidate(`${tenantId}-${1_000 + index}`, { tenantId, dueAt: after(dueAtMs + index) }),
   );
 
-const holds = (tenantId: TenantId, cpuMillis: number, startedAtMs = 0): HeldAttempt => ({
+const holds = (tenantId: TenantId, cpuMillis: number, startedAtMs = 0): HeldShare => ({
   tenantId,
   workerId: "worker-a" as WorkerId,
   requirements: aNeed({ cpuMillis }).requirements,
@@ -167,7 +168,7 @@ test("an only tenant gets everything, in the order of urgency", () => {
   );
 });
 
-const anyHeld = (): fc.Arbitrary<HeldAttempt[]> =>
+const anyHeld = (): fc.Arbitrary<HeldShare[]> =>
   fc.array(
     fc.record({
       tenantId: fc.constantFrom("default" as TenantId, "other" as TenantId),

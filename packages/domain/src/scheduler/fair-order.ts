@@ -1,7 +1,7 @@
 import type { TenantId } from "../ids.ts";
 import type { Requirements } from "../job-spec.ts";
 import { BestOf } from "./best-of.ts";
-import type { HeldAttempt, Host } from "./host.ts";
+import type { HeldShare, Host } from "./host.ts";
 import type { Candidate } from "./plan.ts";
 import { byUrgency, dueSince } from "./urgency.ts";
 import type { WaitReason } from "./wait-reasons.ts";
@@ -29,7 +29,7 @@ export interface FairShare {
   /** Above 0. Only their ratios count; a tenant that is not there has 1. */
   readonly weights: ReadonlyMap<TenantId, number>;
   /** Every attempt that is out. */
-  readonly held: readonly HeldAttempt[];
+  readonly held: readonly HeldShare[];
   /** Of attempts that have ended lately, so that tenants take turns where none holds anything between two jobs. */
   readonly ends: readonly TenantEnd[];
 }

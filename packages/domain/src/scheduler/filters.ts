@@ -106,7 +106,7 @@ export const ROOM_FILTERS: readonly Filter[] = [
     code: "reserved",
     rejects: ({ before, free }, { requirements }) =>
       before !== null && hasRoom(before.reservations, requirements) && !hasRoom(free, requirements),
-    describe: () => "are kept for jobs before it that have waited long for room",
+    describe: () => "are kept for jobs before it",
   },
   {
     code: "outranked",

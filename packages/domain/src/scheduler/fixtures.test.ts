@@ -65,6 +65,7 @@ export function aCandidate(
     rateLimit: null,
     priority,
     urgentSince: urgentSince(dueAt, priority),
+    claimedWorkerId: null,
     ...parts,
   };
 }
@@ -97,6 +98,7 @@ export const anyCandidates = (): fc.Arbitrary<Candidate[]> =>
         concurrency: null,
         rateLimit: null,
         urgentSince: urgentSince(dueAt, facts.priority),
+        claimedWorkerId: null,
       })),
     { maxLength: 12, selector: ({ jobId }) => jobId },
   );

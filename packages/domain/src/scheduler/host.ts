@@ -1,4 +1,4 @@
-import type { TenantId, WorkerId } from "../ids.ts";
+import type { JobId, TenantId, WorkerId } from "../ids.ts";
 import type { Job } from "../job.ts";
 import type { PlacementTerms, Requirements } from "../job-spec.ts";
 import type { Capacity, Taint } from "../worker.ts";
@@ -24,12 +24,24 @@ export interface Host {
 }
 
 /** What an attempt that a worker holds, or is to receive, takes of it. */
-export interface HeldAttempt {
+export interface HeldShare {
   readonly workerId: WorkerId;
   readonly tenantId: TenantId;
   readonly requirements: Requirements;
   /** `null`: it was assigned, and its worker has not said that it runs. */
   readonly startedAt: Date | null;
+}
+
+/** An attempt that a worker holds, or is to receive. */
+export interface HeldAttempt extends HeldShare {
+  readonly jobId: JobId;
+  readonly priority: number;
+  /** As `isPreemptible` says of its job. */
+  readonly isPreemptible: boolean;
+  /** Its end was asked for. */
+  readonly isEnding: boolean;
+  /** … so that this job finds room; `null`: for another reason, or it was not. */
+  readonly endingFor: JobId | null;
 }
 
 /** What was free on a host before a plan gave or promised some of it to jobs. */
@@ -63,16 +75,28 @@ export function hold(host: Host, requirements: Requirements): Host {
 
 /** `host` as it was before it was given a job with `requirements`. */
 export function release(host: Host, requirements: Requirements): Host {
-  const { free } = host;
+  return { ...host, free: add(host.free, requirements) };
+}
+
+/** `free` when one attempt with `given` has ended as well. */
+export function add(free: Capacity, given: Requirements): Capacity {
   return {
-    ...host,
-    free: {
-      cpuMillis: free.cpuMillis + requirements.cpuMillis,
-      memoryBytes: free.memoryBytes + requirements.memoryBytes,
-      diskBytes: free.diskBytes + requirements.diskBytes,
-      gpuCount: free.gpuCount + requirements.gpuCount,
-      attemptCount: free.attemptCount + 1,
-    },
+    cpuMillis: free.cpuMillis + given.cpuMillis,
+    memoryBytes: free.memoryBytes + given.memoryBytes,
+    diskBytes: free.diskBytes + given.diskBytes,
+    gpuCount: free.gpuCount + given.gpuCount,
+    attemptCount: free.attemptCount + 1,
+  };
+}
+
+/** What is left of `free` beside a job that is still to come. */
+export function keepBack(free: Capacity, requirements: Requirements): Capacity {
+  return {
+    cpuMillis: Math.max(0, free.cpuMillis - requirements.cpuMillis),
+    memoryBytes: Math.max(0, free.memoryBytes - requirements.memoryBytes),
+    diskBytes: Math.max(0, free.diskBytes - requirements.diskBytes),
+    gpuCount: Math.max(0, free.gpuCount - requirements.gpuCount),
+    attemptCount: Math.max(0, free.attemptCount - 1),
   };
 }
 

@@ -8,7 +8,8 @@ import { rejection } from "./filters.ts";
 import { aCandidate, aHost, aNeed, anyCandidates, anyHosts, ROOMY } from "./fixtures.test.ts";
 import { type Host, subtract } from "./host.ts";
 import { PLACEMENT_POLICIES } from "./placement-policy.ts";
-import { type Candidate, MAX_RESERVATION_COUNT, type PlanTerms, planPlacements } from "./plan.ts";
+import { type Candidate, type PlanTerms, planPlacements } from "./plan.ts";
+import { MAX_RESERVATION_COUNT } from "./promises.ts";
 import { byUrgency, dueSince } from "./urgency.ts";
 
 const termsOf = (policy: PlacementPolicy): PlanTerms => ({
@@ -18,6 +19,7 @@ const termsOf = (policy: PlacementPolicy): PlanTerms => ({
   explainedId: null,
   limits: null,
   fairShare: null,
+  preemption: null,
 });
 const LEAST_LOADED = termsOf("least_loaded");
 

@@ -4,20 +4,17 @@ import type { Limited, LimitLedger, LimitObstacle } from "../limits.ts";
 import { Board } from "./board.ts";
 import { FairOrder, type FairShare } from "./fair-order.ts";
 import type { Host, Need } from "./host.ts";
-import { dueSince } from "./urgency.ts";
+import type { MadeRoom, PreemptionTerms } from "./preemptions.ts";
+import { type PromisedPlacement, Promises } from "./promises.ts";
 import { type WaitReason, waitReasons } from "./wait-reasons.ts";
-
-/**
- * Jobs that a plan keeps a host for, in the order of the plan; those behind them get theirs when one of the first is placed. So
- * most of a cluster goes on with smaller jobs, and the first that waits for room always has its host.
- */
-export const MAX_RESERVATION_COUNT = 8;
 
 /** A job that is due and waits for a worker. */
 export interface Candidate extends Need, Limited {
   readonly version: number;
   readonly priority: number;
   readonly urgentSince: Date;
+  /** Where others end so that it finds room; `null`: nowhere. */
+  readonly claimedWorkerId: WorkerId | null;
 }
 
 export interface Placement {
@@ -35,6 +32,17 @@ export interface Unplaceable {
   readonly reasons: readonly WaitReason[];
   /** The worker that takes nothing that comes later until there is room for this job; `null`: none. */
   readonly keptWorkerId: WorkerId | null;
+  /** What is being given up for it, which nothing gets that comes later; `null`: nothing is. */
+  readonly madeRoom: MadeRoom | null;
+}
+
+/** Jobs that are to be asked to end, so that another one finds room on their worker. */
+export interface Preemption {
+  readonly jobId: JobId;
+  readonly version: number;
+  readonly workerId: WorkerId;
+  /** Never empty. */
+  readonly victimIds: readonly JobId[];
 }
 
 /** A job that may not start, whatever workers are free. */
@@ -48,6 +56,7 @@ export interface Plan {
   /** In the order of the plan. */
   readonly unplaceable: readonly Unplaceable[];
   readonly heldBack: readonly HeldBack[];
+  readonly preemptions: readonly Preemption[];
 }
 
 export interface PlanTerms {
@@ -62,6 +71,8 @@ export interface PlanTerms {
   readonly limits: LimitLedger | null;
   /** How hosts are shared between tenants; `null`: whose jobs they are makes no difference. */
   readonly fairShare: FairShare | null;
+  /** What may end, or is ending, so that others find room; `null`: nothing. */
+  readonly preemption: PreemptionTerms | null;
 }
 
 /**
@@ -73,6 +84,10 @@ export interface PlanTerms {
  * nearest to having room for it gets nothing that comes later but what fits beside it. That host only becomes emptier, turn by
  * turn, so the job is placed when enough of what runs there has ended.
  *
+ * A job that finds no room, and for which nothing but room is lacking, takes the place of others where those allow it and
+ * their priority is lower by enough, as `Preemptions` says. What they give up is its own from then on: before all others it
+ * gets the room that is there by now, so that it starts even if what ended is more urgent for its age.
+ *
  * Takes time in proportion to the candidates, and for each different thing that they ask for, to the hosts.
  */
 export function planPlacements(
@@ -81,11 +96,11 @@ export function planPlacements(
   terms: PlanTerms,
 ): Plan {
   const board = new Board(hosts, terms.policy);
-  const placements: Placement[] = [];
+  const promises = new Promises(candidates, board, terms);
+  const placements: Placement[] = promises.placed.map(toPlacement);
   const unplaceable: Unplaceable[] = [];
   const heldBack: HeldBack[] = [];
-  const order = new FairOrder(candidates, hosts, terms);
-  let reservationCount = 0;
+  const order = createOrder(candidates, hosts, { terms, placed: promises.placed });
   for (let candidate = order.next(); candidate !== undefined; candidate = order.next()) {
     const { jobId, version } = candidate;
     const obstacle = terms.limits?.obstacle(candidate);
@@ -102,13 +117,36 @@ export function planPlacements(
     }
     const reasons =
       jobId === terms.explainedId ? explain(candidate, { order, hosts: board.hosts }) : [];
-    const mayKeep = reservationCount < MAX_RESERVATION_COUNT && hasWaited(candidate, terms);
-    const kept = mayKeep ? board.reserve(candidate) : undefined;
-    if (kept !== undefined) reservationCount += 1;
+    const { kept, madeRoom } = promises.keepFor(candidate);
     order.note(candidate, kept);
-    unplaceable.push({ jobId, reasons, keptWorkerId: kept?.workerId ?? null });
+    unplaceable.push({ jobId, reasons, keptWorkerId: kept?.workerId ?? null, madeRoom });
   }
-  return { placements, unplaceable, heldBack };
+  const { preemptions } = promises;
+  return { placements, unplaceable, heldBack, preemptions };
+}
+
+const toPlacement = ({
+  candidate: { jobId, version },
+  workerId,
+}: PromisedPlacement): Placement => ({ jobId, version, workerId });
+
+/** Of the candidates that are not placed yet; those that are count for their tenants. */
+function createOrder(
+  candidates: readonly Candidate[],
+  hosts: readonly Host[],
+  { terms, placed }: { readonly terms: PlanTerms; readonly placed: readonly PromisedPlacement[] },
+): FairOrder {
+  if (placed.length === 0) return new FairOrder(candidates, hosts, terms);
+  const ids = new Set(placed.map(({ candidate }) => candidate.jobId));
+  const rest = candidates.filter(({ jobId }) => !ids.has(jobId));
+  const given = placed.map(({ candidate: { tenantId, requirements }, workerId }) => {
+    return { tenantId, requirements, workerId, startedAt: null };
+  });
+  const fairShare = terms.fairShare && {
+    ...terms.fairShare,
+    held: [...terms.fairShare.held, ...given],
+  };
+  return new FairOrder(rest, hosts, { ...terms, fairShare });
 }
 
 function explain(
@@ -118,9 +156,4 @@ function explain(
   const unfair = order.reason(candidate);
   const reasons = waitReasons(candidate, hosts);
   return unfair === undefined ? reasons : [unfair, ...reasons];
-}
-
-function hasWaited(candidate: Candidate, { now, reserveAfterMs }: PlanTerms): boolean {
-  if (reserveAfterMs === null) return false;
-  return now.getTime() - dueSince(candidate).getTime() >= reserveAfterMs;
 }

@@ -6,6 +6,7 @@ import {
   applyAttemptEvent,
   applyJobEvent,
   applyJobEvents,
+  attributePreemption,
   attributeTimeout,
   type Cause,
   EXIT_REASONS,
@@ -115,7 +116,7 @@ export function endAttempt(
   const { logBytes, processesLeft, usage } = report;
   const { job, attempt, events } =
     held.job.state === "assigned" ? startAttempt(held, at) : { ...held, events: [] };
-  const outcome = attributeTimeout(job, report.outcome);
+  const outcome = attributePreemption(job, attributeTimeout(job, report.outcome));
   const ends = settle(job, outcome, at, random).map((event) => ({ ...event, ...cause }));
   const type = attemptEnd(outcome);
   return {

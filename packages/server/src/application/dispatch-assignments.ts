@@ -1,4 +1,11 @@
-import { type AttemptRef, type Job, type JobSpec, outcomeOf, runTimeLeftMs } from "@hodei/domain";
+import {
+  type AttemptRef,
+  endAskedAt,
+  type Job,
+  type JobSpec,
+  outcomeOf,
+  runTimeLeftMs,
+} from "@hodei/domain";
 import { endAttempt, type HeldJob, isCurrent, withAttempt } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { fetchSecrets } from "./fetch-secrets.ts";
@@ -88,7 +95,7 @@ async function dispatch(deps: DispatchDeps, session: OpenSession, job: Job): Pro
   if (job.state === "assigned" && !session.sentAssignments.has(token)) {
     await sendAssignment(deps, session, job, ref);
   }
-  if (job.cancelRequest !== null && !session.sentCancels.has(token)) {
+  if (endAskedAt(job) !== null && !session.sentCancels.has(token)) {
     session.sentCancels.add(token);
     session.send({ type: "cancel_attempt", ref });
   }

@@ -34,9 +34,11 @@ export function waitSummary({ reasons }: Verdict): string {
   return `Waits: ${reasons.map(({ message }) => message).join("; ")}.`;
 }
 
-function placedSummary({ state, lease, attempt, cancelRequest }: Job): string {
+function placedSummary({ state, lease, attempt, cancelRequest, preemption }: Job): string {
   const where = `Attempt ${attempt} is ${state} on worker ${lease?.workerId}`;
-  return cancelRequest === null ? `${where}.` : `${where}; its cancel was asked for.`;
+  if (cancelRequest !== null) return `${where}; its cancel was asked for.`;
+  if (preemption === null) return `${where}.`;
+  return `${where}; it gives up its place to job ${preemption.byJobId}, which has a higher priority.`;
 }
 
 function endSummary({ state }: Job, { message, reason }: NonNullable<Job["outcome"]>): string {

@@ -18,6 +18,8 @@ export interface Cluster {
   readonly hosts: readonly Host[];
   /** What is taken of them. */
   readonly held: readonly HeldAttempt[];
+  /** All that are not terminated, connected or not. */
+  readonly workers: readonly Worker[];
 }
 
 /**
@@ -37,7 +39,7 @@ export async function readCluster(deps: {
     const capacity = deps.sessions.find(worker.id)?.capacity;
     return toHost(worker, capacity, heldByWorker.get(worker.id) ?? []);
   });
-  return { hosts, held };
+  return { hosts, held, workers };
 }
 
 /**

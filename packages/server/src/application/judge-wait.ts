@@ -1,10 +1,14 @@
 import {
+  type Candidate,
   describeDependency,
+  endAskedAt,
   type Host,
   type Job,
   type JudgedDependency,
   KIND_FILTERS,
   type LimitObstacle,
+  MAX_PREEMPTIONS_PER_JOB,
+  type MadeRoom,
   type Need,
   needOf,
   type Placement,
@@ -37,6 +41,8 @@ export interface ExplainReason {
     | "retry_delay"
     | "deadline"
     | "kept"
+    | "preempting"
+    | "preempted"
     | "next_turn";
   readonly message: string;
   /** Workers that it is about. */
@@ -75,12 +81,13 @@ export async function judgeWait(
   }
   const due = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
   const others = due.filter(({ jobId }) => jobId !== job.id);
-  const { hosts, held } = await readCluster({ readers, sessions: deps.sessions });
+  const cluster = await readCluster({ readers, sessions: deps.sessions });
+  const { hosts, held } = cluster;
   const candidates = [...others, toCandidate(job)];
   const limits = await readLedger(deps, readers.limits, candidates);
   const fairShare = await readFairShare(deps, readers.jobs, { candidates, held });
-  const terms = { ...planTerms(deps.settings, { now, limits, fairShare }), explainedId: job.id };
-  const plan = planPlacements(candidates, hosts, terms);
+  const terms = planTerms(deps, { now, limits, fairShare, cluster });
+  const plan = planPlacements(candidates, hosts, { ...terms, explainedId: job.id });
   const heldBack = plan.heldBack.find(({ jobId }) => jobId === job.id);
   if (heldBack !== undefined) {
     return { ...NOTHING, reasons: [{ ...heldBack.obstacle, workerCount: 0 }] };
@@ -99,14 +106,27 @@ export async function judgeWait(
   });
   const unplaceable = plan.unplaceable[place];
   const kept = unplaceable?.keptWorkerId ?? null;
+  const madeRoom = unplaceable?.madeRoom ?? null;
+  if (madeRoom !== null) {
+    return {
+      reasons: [...preemptedReasons(job), preemptingReason(madeRoom)],
+      scores: [],
+      expectedStartAt: await latestStart(deps, job, { hosts, rivals: [], madeRoom }),
+    };
+  }
   return {
     reasons: [
+      ...preemptedReasons(job),
       ...keptReasons(kept),
       ...(unplaceable?.reasons ?? []),
       ...(await poolReasons(deps, await readers.workers.listLive())),
     ],
     scores: [],
-    expectedStartAt: await latestStart(deps, job, { hosts, rivals: kept === null ? rivals : [] }),
+    expectedStartAt: await latestStart(deps, job, {
+      hosts,
+      rivals: kept === null ? rivals : [],
+      madeRoom,
+    }),
   };
 }
 
@@ -115,9 +135,10 @@ const MAX_RIVAL_COUNT = 100;
 
 const NOTHING: Verdict = { reasons: [], scores: [], expectedStartAt: null };
 
-function toCandidate(job: Job) {
-  const { version, urgentSince, policy } = job;
-  return { ...needOf(job), ...limitsOf(job), version, priority: policy.priority, urgentSince };
+function toCandidate(job: Job): Candidate {
+  const { version, urgentSince, policy, claimedWorkerId } = job;
+  const { priority } = policy;
+  return { ...needOf(job), ...limitsOf(job), version, priority, urgentSince, claimedWorkerId };
 }
 
 function lateReason(until: Date): ExplainReason {
@@ -147,6 +168,22 @@ function keptReasons(workerId: Unplaceable["keptWorkerId"]): ExplainReason[] {
   return [{ code: "kept", message, workerCount: 1 }];
 }
 
+function preemptingReason({ workerId, victimIds, isAsked }: MadeRoom): ExplainReason {
+  const count = victimIds.length;
+  const jobs = count === 1 ? "1 preempted job is" : `${count} preempted jobs are`;
+  const message = isAsked
+    ? `it waits for room that ${count === 0 ? "others are" : jobs} giving up on worker ${workerId}`
+    : `${count} preemptible ${count === 1 ? "job" : "jobs"} on worker ${workerId} will be asked to give up room for it in the scheduler's next turn`;
+  return { code: "preempting", message, workerCount: 1 };
+}
+
+function preemptedReasons({ preemption, preemptionCount }: Job): ExplainReason[] {
+  if (preemption === null) return [];
+  const times = `${preemptionCount} of at most ${MAX_PREEMPTIONS_PER_JOB} times`;
+  const message = `it gave up its place to job ${preemption.byJobId}, which has a higher priority (${times})`;
+  return [{ code: "preempted", message, workerCount: 0 }];
+}
+
 /**
  * When the first of the workers that are large enough has room, if attempts use all of their time. `null`: nobody knows,
  * as some may run for ever, or one of the `rivals`, which may come before it, may take the room.
@@ -154,7 +191,15 @@ function keptReasons(workerId: Unplaceable["keptWorkerId"]): ExplainReason[] {
 async function latestStart(
   { database, clock }: JudgeDeps,
   job: Job,
-  { hosts, rivals }: { readonly hosts: readonly Host[]; readonly rivals: readonly Need[] },
+  {
+    hosts,
+    rivals,
+    madeRoom,
+  }: {
+    readonly hosts: readonly Host[];
+    readonly rivals: readonly Need[];
+    readonly madeRoom: MadeRoom | null;
+  },
 ): Promise<Date | null> {
   const now = clock.now();
   const need = needOf(job);
@@ -167,17 +212,25 @@ async function latestStart(
   const times = possible.flatMap((host) => {
     const occupants = held
       .filter(({ lease }) => lease?.workerId === host.workerId)
-      .map((other) => ({ requirements: other.policy.requirements, endsBy: endsBy(other, now) }));
+      .map((other) => {
+        const isVictim = madeRoom?.victimIds.includes(other.id) === true;
+        const endAt = endsBy(other, { now, askedAt: endAskedAt(other) ?? (isVictim ? now : null) });
+        return { requirements: other.policy.requirements, endsBy: endAt };
+      });
     const at = roomAt(host, need.requirements, occupants, now);
     return at === null ? [] : [at.getTime()];
   });
   return times.length === 0 ? null : new Date(times.reduce((a, b) => Math.min(a, b)));
 }
 
-/** With the grace that its processes have after the time-out. */
-function endsBy({ state, startedAt, policy, deadline }: Job, now: Date): Date | null {
+/** With the grace that its processes have after the time-out, or after they were asked to end. */
+function endsBy(
+  { state, startedAt, policy, deadline }: Job,
+  { now, askedAt }: { readonly now: Date; readonly askedAt: Date | null },
+): Date | null {
   const from = state === "running" && startedAt !== null ? startedAt : now;
-  const leftMs = runTimeLeftMs({ timeouts: policy.timeouts, deadline }, from);
-  if (leftMs === null) return null;
-  return new Date(from.getTime() + leftMs + policy.timeouts.graceMs);
+  const leftMs =
+    runTimeLeftMs({ timeouts: policy.timeouts, deadline }, from) ?? Number.POSITIVE_INFINITY;
+  const endMs = Math.min(from.getTime() + leftMs, askedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(endMs) ? new Date(endMs + policy.timeouts.graceMs) : null;
 }

@@ -87,16 +87,17 @@ export class Provisioner {
 
   /** Jobs that are due and that no connected worker can take now. */
   async #unplaceable(): Promise<readonly Candidate[]> {
-    const { database, dueJobs, clock, settings, sessions } = this.#deps;
+    const { database, dueJobs, clock, sessions } = this.#deps;
     const { readers } = database;
     const now = clock.now();
     const { candidates: due } = await dueJobs.list(now);
     if (due.length === 0) return [];
     const limits = await readLedger(this.#deps, readers.limits, due);
-    const { hosts, held } = await readCluster({ readers, sessions });
+    const cluster = await readCluster({ readers, sessions });
+    const { held } = cluster;
     const fairShare = await readFairShare(this.#deps, readers.jobs, { candidates: due, held });
-    const terms = planTerms(settings, { now, limits, fairShare });
-    const plan = planPlacements(due, hosts, terms);
+    const terms = planTerms(this.#deps, { now, limits, fairShare, cluster });
+    const plan = planPlacements(due, cluster.hosts, terms);
     const ids = new Set(plan.unplaceable.map(({ jobId }) => jobId));
     // Of jobs of which a limit lets only some run, only so many are a reason to make a worker.
     return due.filter((job) => {

@@ -41,7 +41,7 @@ export async function reapUnacknowledged(deps: ReapDeps): Promise<undefined> {
 }
 
 /**
- * One turn: attempts that were cancelled, and whose worker is there but has not told of their end in time, end as
+ * One turn: attempts that were cancelled or preempted, and whose worker is there but has not told of their end in time, end as
  * `unkillable`. What the worker says of them later is refused.
  */
 export async function reapStuckCancels(deps: ReapDeps): Promise<undefined> {
@@ -53,7 +53,7 @@ export async function reapStuckCancels(deps: ReapDeps): Promise<undefined> {
       const job = await stores.jobs.lock(id);
       if (job.version !== version || !(await couldReport(deps, stores, job, now))) return;
       const held = await withAttempt(stores, job);
-      const message = `its cancel was asked for by ${job.cancelRequest?.by}, and its worker has not confirmed its end`;
+      const message = `its ${whoAsked(job)}, and its worker has not confirmed its end`;
       const logBytes = await deps.logs.durableOffset(id, job.attempt);
       const outcome = outcomeOf("unkillable", message);
       const report = { outcome, logBytes, processesLeft: 0, usage: null };
@@ -64,6 +64,13 @@ export async function reapStuckCancels(deps: ReapDeps): Promise<undefined> {
       deps.log.warn("cancel_not_confirmed", { jobId: id, attempt: job.attempt });
     });
   }
+}
+
+/** Who asked for the end of its attempt, to follow "its". */
+function whoAsked({ cancelRequest, preemption }: Job): string {
+  return cancelRequest === null
+    ? `place was to go to job ${preemption?.byJobId}`
+    : `cancel was asked for by ${cancelRequest.by}`;
 }
 
 /**

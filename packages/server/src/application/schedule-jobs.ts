@@ -25,6 +25,7 @@ import { readFairShare } from "./fair-share.ts";
 import { readCluster, toHosts } from "./hosts.ts";
 import { limitLocks, limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
+import { preemptJobs } from "./preempt-jobs.ts";
 import { supersedeJobs } from "./supersede-jobs.ts";
 
 /** Placements that one transaction stores. */
@@ -55,13 +56,14 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
     { turnAt: now, now: deps.clock.now() },
   );
   if (candidates.length === 0) return nextDueAt ?? undefined;
-  const { hosts, held } = await readCluster({ readers, sessions: deps.sessions });
+  const cluster = await readCluster({ readers, sessions: deps.sessions });
   // Without a worker nothing is planned, however much waits.
-  if (hosts.length === 0) return nextDueAt ?? undefined;
+  if (cluster.hosts.length === 0) return nextDueAt ?? undefined;
   const limits = await readLedger(deps, readers.limits, candidates);
+  const { held } = cluster;
   const fairShare = await readFairShare(deps, readers.jobs, { candidates, held });
-  const terms = planTerms(deps.settings, { now, limits, fairShare });
-  const { placements, heldBack } = planPlacements(candidates, hosts, terms);
+  const terms = planTerms(deps, { now, limits, fairShare, cluster });
+  const { placements, heldBack, preemptions } = planPlacements(candidates, cluster.hosts, terms);
   const limited = new Map(candidates.map((candidate) => [candidate.jobId, candidate]));
   for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
     const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
@@ -73,6 +75,7 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
     if (assigned.length < some.length) deps.dueJobs.forget();
     await sendAssignments(deps, assigned);
   }
+  await preemptJobs(deps, preemptions);
   await supersedeJobs(deps, candidates, heldBack);
   return earlier(nextDueAt ?? undefined, limits.nextAt);
 }

@@ -109,8 +109,10 @@ function loopsTopic(type: string): "due" | "held" | undefined {
   switch (type) {
     case "job.assigned":
     case "job.started":
+    case "job.room_claimed":
       return undefined;
     case "job.cancel_requested":
+    case "job.preempt_requested":
       return "held";
     default:
       return "due";

@@ -1,8 +1,10 @@
 import {
   byUrgency,
   type Candidate,
+  endAskedAt,
   type HeldAttempt,
   type InsertedJob,
+  isPreemptible,
   isTerminal,
   type Job,
   type JobChange,
@@ -90,6 +92,7 @@ export class MemoryJobReader implements JobReader {
         urgentSince: job.urgentSince,
         concurrency: job.policy.concurrency,
         rateLimit: job.policy.rateLimit,
+        claimedWorkerId: job.claimedWorkerId,
       }))
       .toSorted(byUrgency);
   }
@@ -107,18 +110,23 @@ export class MemoryJobReader implements JobReader {
   }
 
   async listHeld(): Promise<readonly HeldAttempt[]> {
-    return this.#unfinished().flatMap(({ state, lease, tenantId, startedAt, policy }) =>
-      lease === null
-        ? []
-        : [
-            {
-              workerId: lease.workerId,
-              tenantId,
-              requirements: policy.requirements,
-              startedAt: state === "running" ? startedAt : null,
-            },
-          ],
-    );
+    return this.#unfinished().flatMap((job) => {
+      const { id: jobId, state, lease, tenantId, startedAt, policy, preemptionCount } = job;
+      if (lease === null) return [];
+      return [
+        {
+          jobId,
+          workerId: lease.workerId,
+          tenantId,
+          requirements: policy.requirements,
+          startedAt: state === "running" ? startedAt : null,
+          priority: policy.priority,
+          isPreemptible: isPreemptible(policy, preemptionCount),
+          isEnding: endAskedAt(job) !== null,
+          endingFor: job.preemption?.byJobId ?? null,
+        },
+      ];
+    });
   }
 
   async listLastEnds(limit: number): Promise<readonly TenantEnd[]> {
@@ -146,10 +154,12 @@ export class MemoryJobReader implements JobReader {
   }
 
   async listCancelOverdue(before: Date, limit: number): Promise<readonly Job[]> {
-    const graceEnd = ({ state, cancelRequest, policy }: Job) =>
-      state === "running" && cancelRequest !== null
-        ? new Date(cancelRequest.at.getTime() + policy.timeouts.graceMs)
+    const graceEnd = (job: Job) => {
+      const askedAt = endAskedAt(job);
+      return job.state === "running" && askedAt !== null
+        ? new Date(askedAt.getTime() + job.policy.timeouts.graceMs)
         : null;
+    };
     return this.#earliest(graceEnd, before, limit);
   }
 

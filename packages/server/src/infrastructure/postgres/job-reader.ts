@@ -3,6 +3,7 @@ import {
   type Candidate,
   type Concurrency,
   type HeldAttempt,
+  isPreemptible,
   type Job,
   type JobFilter,
   type JobId,
@@ -44,7 +45,7 @@ const GET_FINISHED_SPECS: Statement = {
 };
 
 const SELECT_DUE = `
-  select j.id, j.tenant_id, j.version, j.priority, j.urgent_since,
+  select j.id, j.tenant_id, j.version, j.priority, j.urgent_since, j.claimed_worker_id,
     s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement,
     s.policy -> 'concurrency' as concurrency, s.policy -> 'rateLimit' as rate_limit
   from job j join job_spec s on s.job_id = j.id
@@ -98,7 +99,8 @@ const NEXT_DUE_AT: Statement = {
 const LIST_HELD: Statement = {
   name: "job_list_held",
   text: `
-    select j.lease_worker_id, j.tenant_id, s.policy -> 'requirements' as requirements,
+    select j.id, j.lease_worker_id, j.tenant_id, j.priority, j.cancel_requested_at, j.preempted_by, j.preemption_count,
+      s.policy -> 'requirements' as requirements, s.policy -> 'preemptible' as preemptible,
       case when j.state = 'running' then j.started_at end as started_at
     from job j join job_spec s on s.job_id = j.id
     where j.state in ('assigned', 'running')`,
@@ -126,14 +128,15 @@ const LIST_UNACKNOWLEDGED: Statement = {
 };
 
 /** No index of its own: those that run are few, and what a cancel writes stays out of the indexes. */
-const CANCEL_GRACE_END = `j.cancel_requested_at
+const END_ASKED_AT = "least(j.cancel_requested_at, j.preempt_requested_at)";
+const CANCEL_GRACE_END = `${END_ASKED_AT}
   + (s.policy -> 'timeouts' ->> 'graceMs')::float8 * interval '1 millisecond'`;
 
 const LIST_CANCEL_OVERDUE: Statement = {
   name: "job_list_cancel_overdue",
   text: `
     ${SELECT_JOB}
-    where j.state in ('assigned', 'running') and j.state = 'running' and j.cancel_requested_at is not null
+    where j.state in ('assigned', 'running') and j.state = 'running' and ${END_ASKED_AT} is not null
       and ${CANCEL_GRACE_END} <= $1
     order by ${CANCEL_GRACE_END}, j.id limit $2`,
 };
@@ -158,6 +161,7 @@ interface CandidateRow {
   readonly version: number;
   readonly priority: number;
   readonly urgent_since: Date;
+  readonly claimed_worker_id: string | null;
   readonly requirements: Requirements;
   readonly placement: PlacementTerms;
   readonly concurrency: Concurrency | null;
@@ -165,9 +169,15 @@ interface CandidateRow {
 }
 
 interface HeldRow {
+  readonly id: string;
   readonly lease_worker_id: string;
   readonly tenant_id: string;
+  readonly priority: number;
+  readonly cancel_requested_at: Date | null;
+  readonly preempted_by: string | null;
+  readonly preemption_count: number;
   readonly requirements: Requirements;
+  readonly preemptible: boolean;
   readonly started_at: Date | null;
 }
 
@@ -227,12 +237,7 @@ export class PostgresJobReader implements JobReader {
 
   async listHeld(): Promise<readonly HeldAttempt[]> {
     const rows = await this.#sql.run<HeldRow>(LIST_HELD, []);
-    return rows.map(({ lease_worker_id, tenant_id, requirements, started_at }) => ({
-      workerId: lease_worker_id as WorkerId,
-      tenantId: tenant_id as TenantId,
-      requirements,
-      startedAt: started_at,
-    }));
+    return rows.map(toHeldAttempt);
   }
 
   async listLastEnds(limit: number): Promise<readonly TenantEnd[]> {
@@ -292,6 +297,21 @@ function toCandidate(row: CandidateRow): Candidate {
     placement: row.placement,
     concurrency: row.concurrency,
     rateLimit: row.rate_limit,
+    claimedWorkerId: row.claimed_worker_id as WorkerId | null,
+  };
+}
+
+function toHeldAttempt(row: HeldRow): HeldAttempt {
+  return {
+    jobId: row.id as JobId,
+    workerId: row.lease_worker_id as WorkerId,
+    tenantId: row.tenant_id as TenantId,
+    requirements: row.requirements,
+    startedAt: row.started_at,
+    priority: row.priority,
+    isPreemptible: isPreemptible(row, row.preemption_count),
+    isEnding: row.cancel_requested_at !== null || row.preempted_by !== null,
+    endingFor: row.preempted_by as JobId | null,
   };
 }
 

@@ -33,6 +33,10 @@ export interface JobRow extends OutcomeColumns {
   readonly finished_at: Date | null;
   readonly cancel_requested_at: Date | null;
   readonly cancel_requested_by: string | null;
+  readonly preempt_requested_at: Date | null;
+  readonly preempted_by: string | null;
+  readonly preemption_count: number;
+  readonly claimed_worker_id: string | null;
   readonly correlation_id: string;
   readonly concurrency_key: string | null;
 }
@@ -52,6 +56,7 @@ export const JOB_COLUMN_TYPES = {
   lease_token: "uuid", lease_worker_id: "uuid", acknowledge_by: "timestamptz",
   created_at: "timestamptz", started_at: "timestamptz", finished_at: "timestamptz",
   cancel_requested_at: "timestamptz", cancel_requested_by: "text",
+  preempt_requested_at: "timestamptz", preempted_by: "uuid", preemption_count: "smallint", claimed_worker_id: "uuid",
   outcome_reason: "text", outcome_exit_code: "integer", outcome_signal: "text", outcome_message: "text",
   correlation_id: "text", concurrency_key: "text",
 } as const satisfies Readonly<Record<keyof JobRow, string>>;
@@ -111,6 +116,10 @@ export function toJobRow(job: Job): JobRow {
     finished_at: job.finishedAt,
     cancel_requested_at: job.cancelRequest?.at ?? null,
     cancel_requested_by: job.cancelRequest?.by ?? null,
+    preempt_requested_at: job.preemption?.at ?? null,
+    preempted_by: job.preemption?.byJobId ?? null,
+    preemption_count: job.preemptionCount,
+    claimed_worker_id: job.claimedWorkerId,
     ...toOutcomeColumns(job.outcome),
     correlation_id: job.correlationId,
     concurrency_key: job.policy.concurrency?.key ?? null,
@@ -138,6 +147,9 @@ export function fromJobRow(row: StoredJobRow): Job {
     startedAt: row.started_at,
     finishedAt: row.finished_at,
     cancelRequest: toCancelRequest(row),
+    preemption: toPreemption(row),
+    preemptionCount: row.preemption_count,
+    claimedWorkerId: row.claimed_worker_id as WorkerId | null,
     outcome: fromOutcomeColumns(row),
   };
 }
@@ -156,4 +168,9 @@ function toLease(row: JobRow): Lease | null {
 function toCancelRequest(row: JobRow): Job["cancelRequest"] {
   if (row.cancel_requested_at === null) return null;
   return { at: row.cancel_requested_at, by: row.cancel_requested_by ?? "" };
+}
+
+function toPreemption(row: JobRow): Job["preemption"] {
+  if (row.preempt_requested_at === null || row.preempted_by === null) return null;
+  return { at: row.preempt_requested_at, byJobId: row.preempted_by as JobId };
 }

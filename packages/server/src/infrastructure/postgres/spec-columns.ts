@@ -22,7 +22,7 @@ export type SpecJson = Omit<
 export function toSpecColumns(whole: JobSpec): SpecColumns {
   const { name, labels, priority, requirements, placement, timeouts, retryPolicy, ...others } =
     whole;
-  const { concurrency, rateLimit, ...rest } = others;
+  const { preemptible, concurrency, rateLimit, ...rest } = others;
   const spec = {
     ...rest,
     stdin: toBase64(rest.stdin),
@@ -35,6 +35,7 @@ export function toSpecColumns(whole: JobSpec): SpecColumns {
     labels,
     policy: {
       priority,
+      preemptible,
       requirements,
       placement,
       timeouts,

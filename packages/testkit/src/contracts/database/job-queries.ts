@@ -21,6 +21,7 @@ export function testJobQueries(open: Open): void {
   testDueJobs(open);
   testDueTenants(open);
   testHeldJobs(open);
+  testPreemptedJobs(open);
   testOverdueJobs(open);
   testOverdueCancels(open);
 }
@@ -52,6 +53,7 @@ function testDueJobs(open: Open): void {
         urgentSince: job.urgentSince,
         concurrency: job.policy.concurrency,
         rateLimit: job.policy.rateLimit,
+        claimedWorkerId: null,
       })),
     );
     assert.deepEqual(await jobs.listDue(after(99), 2), due.slice(0, 2));
@@ -115,7 +117,7 @@ function testHeldJobs(open: Open): void {
     const { requirements } = createJobSpec({ kind: "command", argv: ["x"] });
     const large = { ...requirements, cpuMillis: 4_000 };
     const other = "other" as TenantId;
-    await scene.assignedJob({ workerId: a });
+    const assigned = await scene.assignedJob({ workerId: a });
     const running = await scene.runningJob(
       { workerId: b },
       { spec: { requirements: large }, tenantId: other },
@@ -123,11 +125,26 @@ function testHeldJobs(open: Open): void {
     await scene.pendingJob();
     await scene.succeededJob();
     const held = await scene.database.readers.jobs.listHeld();
+    const plain = { priority: 0, isPreemptible: false, isEnding: false, endingFor: null };
     assert.deepEqual(
       held.toSorted((x, y) => (x.workerId < y.workerId ? -1 : 1)),
       [
-        { workerId: a, tenantId: DEFAULT_TENANT_ID, requirements, startedAt: null },
-        { workerId: b, tenantId: other, requirements: large, startedAt: running.startedAt },
+        {
+          ...plain,
+          jobId: assigned.id,
+          workerId: a,
+          tenantId: DEFAULT_TENANT_ID,
+          requirements,
+          startedAt: null,
+        },
+        {
+          ...plain,
+          jobId: running.id,
+          workerId: b,
+          tenantId: other,
+          requirements: large,
+          startedAt: running.startedAt,
+        },
       ],
     );
   });
@@ -167,6 +184,50 @@ function testHeldJobs(open: Open): void {
     assert.deepEqual(await list(a, b), [assigned, running, ofOther]);
     assert.deepEqual(await list(), []);
     assert.deepEqual(await list(scene.ids.next() as WorkerId), []);
+  });
+}
+
+function testPreemptedJobs(open: Open): void {
+  test("of what is held is told what may end, what is ending and for whom", async (context) => {
+    const scene = await open(context);
+    const preemptible = { preemptible: true, priority: -7 };
+    const by = await scene.pendingJob();
+    const may = await scene.runningJob({}, { spec: preemptible });
+    const ending = await scene.runningJob({}, { spec: preemptible });
+    const asked = { type: "preempt_requested", at: after(500), byJobId: by.id } as const;
+    const gone = await scene.change(ending, asked);
+    assert.deepEqual(await scene.database.readers.jobs.get(gone.id), gone);
+    const cancelled = await scene.runningJob();
+    await scene.change(cancelled, { type: "cancel_requested", at: after(500), by: "x" });
+    const held = await scene.database.readers.jobs.listHeld();
+    const told = new Map(
+      held.map(({ jobId, priority, isPreemptible, isEnding, endingFor }) => [
+        jobId,
+        [priority, isPreemptible, isEnding, endingFor],
+      ]),
+    );
+    assert.deepEqual(told.get(may.id), [-7, true, false, null]);
+    assert.deepEqual(told.get(ending.id), [-7, true, true, by.id]);
+    assert.deepEqual(told.get(cancelled.id), [0, false, true, null]);
+  });
+
+  test("a job that gave up its place waits for another, and is told of what was promised", async (context) => {
+    const scene = await open(context);
+    const by = await scene.pendingJob();
+    const job = await scene.runningJob({}, { spec: { preemptible: true } });
+    const asked = { type: "preempt_requested", at: after(500), byJobId: by.id } as const;
+    const ending = await scene.change(job, asked);
+    const outcome = outcomeOf("preempted", "");
+    const waiting = await scene.change(ending, { type: "preempted", at: after(600), outcome });
+    const { jobs } = scene.database.readers;
+    assert.deepEqual(await jobs.get(job.id), waiting);
+    assert.deepEqual([waiting.preemptionCount, waiting.preemption?.byJobId], [1, by.id]);
+    const workerId = scene.ids.next() as WorkerId;
+    const victimIds = [job.id];
+    await scene.change(by, { type: "room_claimed", at: after(500), workerId, victimIds });
+    const due = await jobs.listDue(after(60_000), 10);
+    const claims = new Map(due.map(({ jobId, claimedWorkerId }) => [jobId, claimedWorkerId]));
+    assert.deepEqual([claims.get(by.id), claims.get(job.id)], [workerId, null]);
   });
 }
 
@@ -254,5 +315,21 @@ function testOverdueCancels(open: Open): void {
     assert.deepEqual(await jobs.listCancelOverdue(after(1_010), 10), [first, second]);
     assert.deepEqual(await jobs.listCancelOverdue(after(1_009), 10), [first]);
     assert.deepEqual(await jobs.listCancelOverdue(after(1_010), 1), [first]);
+  });
+
+  test("to give up its place is overdue as a cancel is, by what was asked first", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const spec = { timeouts: { ...NO_TIMEOUTS, graceMs: 100 } };
+    const byJobId = scene.ids.next() as JobId;
+    const preempted = { type: "preempt_requested", at: after(10), byJobId } as const;
+    const cancelled = { type: "cancel_requested", at: after(20), by: "alice" } as const;
+    const job = await scene.change(await scene.runningJob({}, { spec }), preempted, cancelled);
+    assert.deepEqual(await jobs.listCancelOverdue(after(109), 10), []);
+    assert.deepEqual(await jobs.listCancelOverdue(after(110), 10), [job]);
+    const outcome = outcomeOf("preempted", "");
+    const other = await scene.change(await scene.runningJob({}, { spec }), preempted);
+    await scene.change(other, { type: "preempted", at: after(50), outcome });
+    assert.deepEqual(await jobs.listCancelOverdue(after(9_000), 10), [job]);
   });
 }

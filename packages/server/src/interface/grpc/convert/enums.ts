@@ -134,6 +134,7 @@ export const EXIT_REASON_VALUES = enumTable<ExitReason, ProtoExitReason>(ExitRea
   deadline_exceeded: ProtoExitReason.DEADLINE_EXCEEDED,
   dropped: ProtoExitReason.DROPPED,
   dependency_failed: ProtoExitReason.DEPENDENCY_FAILED,
+  preempted: ProtoExitReason.PREEMPTED,
 });
 
 export const CONSTRAINT_OPERATORS = enumTable<ConstraintOperator, ProtoConstraintOperator>(

@@ -37,6 +37,7 @@ export function toProtoJob(job: Job): ProtoJob {
     finishedAt: toProtoOptionalTime(job.finishedAt),
     cancelRequestedAt: toProtoOptionalTime(job.cancelRequest?.at ?? null),
     outcome: job.outcome === null ? undefined : toProtoOutcome(job.outcome),
+    preemptionCount: job.preemptionCount,
   });
 }
 
