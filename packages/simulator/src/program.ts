@@ -44,14 +44,17 @@ export function outputOf({ jobId, attempt, leaseToken }: AttemptRef, from: numbe
   });
 }
 
-/** The outcome, marked with the lease it was reported under: what the checkers know an accepted result by. */
-export function marked(outcome: Omit<Outcome, "message">, ref: AttemptRef): Outcome {
-  return { ...outcome, message: `${MARK}${ref.leaseToken}` };
+/**
+ * The outcome, marked with the lease it was reported under: what the checkers know an accepted result by. In place of the
+ * signal, for servers may put a message of their own.
+ */
+export function marked(outcome: Omit<Outcome, "message" | "signal">, ref: AttemptRef): Outcome {
+  return { ...outcome, signal: `${MARK}${ref.leaseToken}`, message: "" };
 }
 
 /** Lease token under which a worker reported `outcome`; `undefined` if the platform made it. */
 export function markOf(outcome: Outcome | null): string | undefined {
-  return outcome?.message.startsWith(MARK) ? outcome.message.slice(MARK.length) : undefined;
+  return outcome?.signal?.startsWith(MARK) ? outcome.signal.slice(MARK.length) : undefined;
 }
 
 const MARK = "reported under ";

@@ -102,9 +102,12 @@ export function planScenario(random: RandomStream): Scenario {
     timing: shape.chance(0.5) ? QUICK_TIMING : DEFAULT_TIMING,
     pool: planPool(shape.split("pool")),
     joined: Array.from({ length: shape.integer(0, 2) }, () => (shape.chance(0.5) ? LARGE : SMALL)),
-    requests: Array.from({ length: shape.integer(10, 30) }, (_, index) =>
-      planRequest(requests.split(String(index)), `request-${index + 1}`),
-    ),
+    requests: [
+      ...Array.from({ length: shape.integer(10, 30) }, (_, index) =>
+        planRequest(requests.split(String(index)), `request-${index + 1}`),
+      ),
+      ...planCrowd(requests.split("crowd")),
+    ],
     faults: planFaults(faults, { kinds: pickFaultKinds(faults), count, untilMs: ACTIVE_MS }),
     activeMs: ACTIVE_MS,
   };
@@ -151,7 +154,8 @@ function planSpec(random: RandomStream, name: string): JobSpec {
   return {
     ...defaults,
     name,
-    priority: random.integer(-2, 2),
+    priority: random.integer(-2, 2) + planRank(random.split("rank")),
+    preemptible: random.split("preemptible").chance(PREEMPTIBLE_PROBABILITY),
     requirements: {
       ...defaults.requirements,
       cpuMillis: random.pick([250, 500, 1_000]) ?? 1_000,
@@ -172,6 +176,66 @@ function planSpec(random: RandomStream, name: string): JobSpec {
     },
   };
 }
+
+/** Jobs that fill the workers and may give up their places, and some that want those. */
+function planCrowd(random: RandomStream): readonly Request[] {
+  if (!random.chance(CROWD_PROBABILITY)) return [];
+  const plan = (name: string, parts: CrowdParts): Request => ({
+    name,
+    atMs: random.integer(...parts.atMs),
+    spec: planCrowdSpec(random, name, parts),
+    conditions: [],
+    idempotencyKey: name,
+    cancelAfterMs: random.chance(0.1) ? random.integer(0, 15_000) : null,
+    isRunAgain: false,
+    isWatched: random.chance(0.5),
+    isTailed: false,
+  });
+  const few = Array.from({ length: random.integer(2, 6) }, (_, index) =>
+    plan(`urgent-${index + 1}`, { rank: 50, atMs: [2_000, 20_000], durationMs: [1, 3_000] }),
+  );
+  const many = Array.from({ length: random.integer(4, 12) }, (_, index) =>
+    plan(`filler-${index + 1}`, { rank: -50, atMs: [0, 5_000], durationMs: [5_000, 15_000] }),
+  );
+  return [...few, ...many];
+}
+
+interface CrowdParts {
+  readonly rank: number;
+  readonly atMs: readonly [number, number];
+  readonly durationMs: readonly [number, number];
+}
+
+function planCrowdSpec(
+  random: RandomStream,
+  name: string,
+  { rank, durationMs }: CrowdParts,
+): JobSpec {
+  const program = {
+    durationMs: random.integer(...durationMs),
+    outputBytes: 100,
+    writeCount: 2,
+    failures: random.pick([0, 0, 2, 3]) ?? 0,
+  };
+  const defaults = createJobSpec(toCommand(program));
+  return {
+    ...defaults,
+    name,
+    priority: rank + random.integer(-6, 6),
+    preemptible: rank < 0,
+    timeouts: { ...defaults.timeouts, graceMs: random.integer(0, 3_000) },
+    retryPolicy: { maxAttempts: 3, baseDelayMs: 100, maxDelayMs: 1_000, reasons: [] },
+  };
+}
+
+/** Share of seeds in which there is a crowd. */
+const CROWD_PROBABILITY = 0.4;
+
+/** Share of the other jobs that may give up their places. */
+const PREEMPTIBLE_PROBABILITY = 0.5;
+
+/** Far enough apart for those of a higher one to take the place of others. */
+const planRank = (random: RandomStream): number => random.pick([-50, 0, 0, 50]) ?? 0;
 
 function planConcurrency(random: RandomStream): Concurrency | null {
   if (!random.chance(LIMITED_PROBABILITY)) return null;

@@ -23,9 +23,14 @@ export async function preemptJobs(
   preemptions: readonly Preemption[],
 ): Promise<void> {
   for (const preemption of preemptions) {
-    const isStored = await deps.database.transact((stores) => preempt(deps, stores, preemption));
-    if (!isStored) deps.dueJobs.forget();
-    else deps.log.info("jobs_preempted", { ...preemption });
+    let isStored = false;
+    try {
+      isStored = await deps.database.transact((stores) => preempt(deps, stores, preemption));
+    } finally {
+      // Also where it may have been stored and no answer came: the next plan has to know of the promise.
+      if (!isStored) deps.dueJobs.forget();
+    }
+    if (isStored) deps.log.info("jobs_preempted", { ...preemption });
   }
 }
 

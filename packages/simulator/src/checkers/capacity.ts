@@ -11,7 +11,7 @@ import type { FinishedRun, Violation } from "../finished-run.ts";
 import { isJobEnd } from "../job-ends.ts";
 
 /** Events, besides the end, after which a job holds nothing of a worker any more. */
-const RETURNING = ["job.lease_expired", "job.retry_scheduled"];
+const RETURNING = ["job.lease_expired", "job.retry_scheduled", "job.preempted"];
 
 /** At no moment do the attempts given to a worker need more than it has. */
 export function checkCapacity({ events, jobs, workers }: FinishedRun): Violation[] {

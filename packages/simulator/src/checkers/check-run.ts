@@ -12,6 +12,7 @@ import { checkOneResult } from "./one-result.ts";
 import { checkOneStart } from "./one-start.ts";
 import { checkPolicies } from "./policies.ts";
 import { checkPoolSize } from "./pool-size.ts";
+import { checkPreemption } from "./preemption.ts";
 import { checkTailsWhole } from "./tails-whole.ts";
 
 /** Everything that `run` did not keep of what is promised. */
@@ -26,6 +27,7 @@ export function checkRun(run: FinishedRun): readonly Violation[] {
     checkCapacity,
     checkLimits,
     checkDependencies,
+    checkPreemption,
     checkPoolSize,
     checkLogsWhole,
     checkTailsWhole,

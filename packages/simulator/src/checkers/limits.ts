@@ -3,7 +3,7 @@ import type { FinishedRun, Violation } from "../finished-run.ts";
 import { isJobEnd } from "../job-ends.ts";
 
 /** Events, besides the end, after which a job has its place no more. */
-const RETURNING = ["job.lease_expired", "job.retry_scheduled"];
+const RETURNING = ["job.lease_expired", "job.retry_scheduled", "job.preempted"];
 
 /** At no moment do more jobs of one concurrency key hold a place than the job that took the last one allows. */
 export function checkLimits({ events, jobs }: FinishedRun): Violation[] {

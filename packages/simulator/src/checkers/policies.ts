@@ -18,9 +18,10 @@ export function checkPolicies({ events, jobs, history }: FinishedRun): Violation
 }
 
 function checkRetries({ policy }: Job, events: readonly StoredEvent[]): string[] {
-  const starts = events.filter(({ type }) => type === "job.started").length;
+  const count = (type: string) => events.filter((event) => event.type === type).length;
+  const tries = count("job.started") - count("job.preempted");
   const { maxAttempts } = policy.retryPolicy;
-  return starts > maxAttempts ? [`started ${starts} times, may do so ${maxAttempts} times`] : [];
+  return tries > maxAttempts ? [`was tried ${tries} times, may be ${maxAttempts} times`] : [];
 }
 
 /** A cancel that was taken ends the job, or is asked of its worker; either way nothing is started after it. */

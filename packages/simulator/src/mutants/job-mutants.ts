@@ -1,4 +1,4 @@
-import type { Job, JobChange, JobId, Stores } from "@hodei/domain";
+import type { Candidate, Job, JobChange, JobId, Stores } from "@hodei/domain";
 import type { Wiring } from "../world.ts";
 import { everyNth, overriding, withReaders, withStores } from "./break-ports.ts";
 import type { Mutant } from "./mutant.ts";
@@ -63,6 +63,24 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     promise: "dependencies",
     provokedBy: [],
     breakWiring: unblock,
+  },
+  {
+    name: "takes every priority for a low one",
+    promise: "preemption",
+    provokedBy: [],
+    breakWiring: forgetPriorities,
+  },
+  {
+    name: "counts a preempted attempt as a try",
+    promise: "preemption",
+    provokedBy: [],
+    breakWiring: forgetPreemptions,
+  },
+  {
+    name: "forgets for whom room is being made",
+    promise: "preemption",
+    provokedBy: [],
+    breakWiring: forgetClaims,
   },
 ];
 
@@ -221,6 +239,41 @@ function unblock(wiring: Wiring): Wiring {
     });
     return { ...stores, jobs };
   });
+  return { ...wiring, database };
+}
+
+function forgetPriorities(wiring: Wiring): Wiring {
+  const database = withReaders(wiring.database, (readers) => ({
+    ...readers,
+    jobs: overriding(readers.jobs, {
+      listHeld: async () =>
+        (await readers.jobs.listHeld()).map((held) => ({ ...held, priority: -100 })),
+    }),
+  }));
+  return { ...wiring, database };
+}
+
+function forgetPreemptions(wiring: Wiring): Wiring {
+  const forget = (job: Job): Job => ({ ...job, preemptionCount: 0 });
+  const database = withStores(wiring.database, (stores) => {
+    const jobs = overriding(stores.jobs, {
+      lock: async (id) => forget(await stores.jobs.lock(id)),
+      lockAll: async (ids) => (await stores.jobs.lockAll(ids)).map(forget),
+    });
+    return { ...stores, jobs };
+  });
+  return { ...wiring, database };
+}
+
+function forgetClaims(wiring: Wiring): Wiring {
+  const forget = (candidate: Candidate): Candidate => ({ ...candidate, claimedWorkerId: null });
+  const database = withReaders(wiring.database, (readers) => ({
+    ...readers,
+    jobs: overriding(readers.jobs, {
+      listDue: async (now, limit) => (await readers.jobs.listDue(now, limit)).map(forget),
+      findDue: async (ids, now) => (await readers.jobs.findDue(ids, now)).map(forget),
+    }),
+  }));
   return { ...wiring, database };
 }
 
