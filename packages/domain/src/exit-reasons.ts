@@ -42,6 +42,11 @@ export const EXIT_REASONS = {
 
 export type ExitReason = keyof typeof EXIT_REASONS;
 
+/** Whether an attempt that ended so ended by the fault of its worker or its machine, whatever the job did. */
+export function isWorkerFault(reason: ExitReason): boolean {
+  return EXIT_REASONS[reason].severity === "infrastructure";
+}
+
 /** How an attempt or a job ended. */
 export interface Outcome {
   readonly reason: ExitReason;

@@ -41,6 +41,7 @@ export {
   EXIT_REASONS,
   type ExitReason,
   type ExitReasonFacts,
+  isWorkerFault,
   type Outcome,
   outcomeOf,
   type Severity,
@@ -193,6 +194,8 @@ export {
 export {
   DEFAULT_PLACEMENT_POLICY,
   PLACEMENT_POLICIES,
+  type PolicySource,
+  policyFor,
   type ScorePart,
   scoreOf,
   scoreParts,
@@ -209,6 +212,13 @@ export {
 } from "./scheduler/plan.ts";
 export type { MadeRoom, PreemptionTerms } from "./scheduler/preemptions.ts";
 export { type Occupant, roomAt } from "./scheduler/room-at.ts";
+export {
+  fadedShare,
+  type MadeWorkers,
+  NO_RECORD,
+  type TrackRecord,
+  tallyMade,
+} from "./scheduler/track-record.ts";
 export { byUrgency, dueSince, PRIORITY_STEP_MS, urgentSince } from "./scheduler/urgency.ts";
 export { type WaitReason, waitReasons } from "./scheduler/wait-reasons.ts";
 export {
@@ -230,6 +240,7 @@ export type { AttemptReport, Hello, LogAck, ServerMessage, WorkerMessage } from 
 export type {
   AttemptReader,
   AttemptStore,
+  AttemptTally,
   CommitListener,
   Database,
   DependencyReader,

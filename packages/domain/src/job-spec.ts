@@ -71,12 +71,18 @@ export interface Preference {
 }
 
 /** How the best of several feasible workers is found. */
-export type PlacementPolicy = "least_loaded" | "bin_pack" | "spread" | "first_available";
+export type PlacementPolicy =
+  | "least_loaded"
+  | "bin_pack"
+  | "spread"
+  | "first_available"
+  | "round_robin"
+  | "reliable";
 
 /** Which of the workers that meet the requirements a job would like to have. */
 export interface PlacementTerms {
   readonly preferences: readonly Preference[];
-  /** `null`: as the server is set. */
+  /** `null`: that of the workers' pool, else of the server. */
   readonly policy: PlacementPolicy | null;
 }
 

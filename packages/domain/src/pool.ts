@@ -1,6 +1,7 @@
 import type { WorkerId } from "./ids.ts";
 import type { Host } from "./scheduler/host.ts";
 import { type Candidate, type PlanTerms, planPlacements } from "./scheduler/plan.ts";
+import { NO_RECORD } from "./scheduler/track-record.ts";
 import type { Capacity, Worker } from "./worker.ts";
 
 /** Workers made from one template by one provider, with a size policy. */
@@ -91,12 +92,16 @@ function imaginedHost(template: WorkerTemplate, index: number): Host {
     workerId: `imagined-${index}` as WorkerId,
     state: "ready",
     tenantId: null,
+    pool: "imagined",
+    poolPolicy: null,
     arch: template.arch,
     labels: template.labels,
     taints: [],
     gpuModel: "",
     capacity: template.capacity,
     free: template.capacity,
+    turn: 0,
+    track: NO_RECORD,
     before: null,
   };
 }

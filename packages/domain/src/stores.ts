@@ -126,10 +126,29 @@ export interface JobStore extends JobReader {
   forgetKeys(createdBefore: Date, limit: number): Promise<number>;
 }
 
+/** How the attempts of one worker went. */
+export interface AttemptTally {
+  readonly workerId: WorkerId;
+  /** Of all of its attempts that are stored and have not moved. */
+  readonly lastAssignedAt: Date;
+  /** Of those, ended in the time that was asked about. */
+  readonly endedCount: number;
+  /** Of the ended ones, those whose reason is a worker's fault: `isWorkerFault`. */
+  readonly faultCount: number;
+  /** Of the ended ones, those whose start the worker told of, and how long that took from their assignment, on average. */
+  readonly startedCount: number;
+  readonly startMs: number | null;
+}
+
 export interface AttemptReader {
   find(jobId: JobId, number: number): Promise<Attempt | undefined>;
   /** Oldest first. */
   list(jobId: JobId): Promise<readonly Attempt[]>;
+  /**
+   * For each worker with attempts that `moveFinished` has not moved, how those went that ended after `after`, and at `until`
+   * or before. Takes time in proportion to the attempts that have not moved. In no order.
+   */
+  tally(after: Date, until: Date): Promise<readonly AttemptTally[]>;
 }
 
 export interface AttemptStore extends AttemptReader {

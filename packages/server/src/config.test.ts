@@ -69,3 +69,18 @@ test("a webhook goes to an http address without a user, and has a list of types"
     assert.match(refusal({ HODEI_SERVER_WEBHOOK_URL: wrong }), /webhookUrl/);
   }
 });
+
+test("pools have policies of their own by name, and wrong ones are named", () => {
+  const of = (text: string) => ({ HODEI_SERVER_POOL_POLICIES: text });
+  const read = (text: string) => readServerConfig(OPTIONS, of(text)).poolPolicies;
+  assert.deepEqual(readServerConfig(OPTIONS, {}).poolPolicies, new Map());
+  const both = new Map([
+    ["local", "bin_pack"],
+    ["gpu", "round_robin"],
+  ]);
+  assert.deepEqual(read("local=bin_pack, gpu=round_robin"), both);
+  for (const wrong of ["local", "=spread", "local=best"]) {
+    assert.match(refusal(of(wrong)), /poolPolicies: .* must look like name=policy/, wrong);
+  }
+  assert.match(refusal(of("a=spread,a=spread")), /poolPolicies: "a" has two policies/);
+});

@@ -1,10 +1,18 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { constrainedMemory } from "node:process";
-import { DEFAULT_PLACEMENT_POLICY, PlatformError, type TenantId } from "@hodei/domain";
+import {
+  DEFAULT_PLACEMENT_POLICY,
+  PLACEMENT_POLICIES,
+  type PlacementPolicy,
+  PlatformError,
+  type TenantId,
+} from "@hodei/domain";
 import { z } from "zod";
 
 const PREFIX = "HODEI_SERVER_";
+
+const PLACEMENT_POLICY_NAMES = Object.keys(PLACEMENT_POLICIES) as PlacementPolicy[];
 
 const DAY_MS = 86_400_000;
 const TIB = 1024 ** 4;
@@ -82,9 +90,9 @@ export const schema = z.strictObject({
   localWorkerLogBatchIntervalMs: z.coerce.number().int().min(0).max(60_000).optional(),
   localWorkerLogBatchBytes: z.coerce.number().int().min(1).max(1_048_576).optional(),
   /** How to choose among workers for jobs whose spec does not say. */
-  placementPolicy: z
-    .enum(["least_loaded", "bin_pack", "spread", "first_available"])
-    .default(DEFAULT_PLACEMENT_POLICY),
+  placementPolicy: z.enum(PLACEMENT_POLICY_NAMES).default(DEFAULT_PLACEMENT_POLICY),
+  /** The same among the workers of single pools: `name=policy` with commas. Default: as the server is set. */
+  poolPolicies: z.string().default("").transform(toPoolPolicies),
   /** Stops by itself after so long without unfinished jobs and without requests. Default: never. */
   idleExitMs: milliseconds.optional(),
   /** Ends local workers with the server; else they outlive it and come back to the next one. */
@@ -125,6 +133,26 @@ export const schema = z.strictObject({
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
+
+function toPoolPolicies(
+  text: string,
+  context: z.RefinementCtx<string>,
+): ReadonlyMap<string, PlacementPolicy> {
+  const policies = new Map<string, PlacementPolicy>();
+  for (const entry of text.split(",").filter((part) => part !== "")) {
+    const [, name = "", word = ""] = /^([^=]+)=([^=]+)$/.exec(entry.trim()) ?? [];
+    const policy = PLACEMENT_POLICY_NAMES.find((known) => known === word);
+    if (policy === undefined) {
+      const known = PLACEMENT_POLICY_NAMES.join(", ");
+      context.addIssue(`"${entry}" must look like name=policy, with a policy of ${known}`);
+    } else if (policies.has(name)) {
+      context.addIssue(`"${name}" has two policies`);
+    } else {
+      policies.set(name, policy);
+    }
+  }
+  return policies;
+}
 
 function toTenantWeights(
   text: string,

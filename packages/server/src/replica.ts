@@ -21,6 +21,7 @@ import {
   Signals,
   Statistics,
   Uptime,
+  WorkerHistory,
 } from "./application/index.ts";
 import type { ServerConfig } from "./config.ts";
 import { readPublicCertificate } from "./files.ts";
@@ -216,6 +217,7 @@ function createDeps(
     ...DEFAULT_SETTINGS,
     ...timesOf(options.config),
     placementPolicy: options.config.placementPolicy,
+    poolPolicies: options.config.poolPolicies,
     tenantJobsMax: options.config.tenantJobsMax ?? null,
     tenantWeights: options.config.tenantWeights,
     jobRetentionMs: options.config.jobRetentionMs,
@@ -244,6 +246,7 @@ function createDeps(
     subscriptions,
     keptRecords,
     activity: new Activity(),
+    workerHistory: new WorkerHistory(),
     statistics: new Statistics(),
     settings,
     log: options.log,

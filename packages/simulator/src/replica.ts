@@ -11,6 +11,7 @@ import {
   Signals,
   Statistics,
   Uptime,
+  WorkerHistory,
 } from "@hodei/server/application";
 import { MemorySecretStore, SequenceIds } from "@hodei/testkit";
 import { issueNothing, plainJoinTokens } from "./credentials.ts";
@@ -95,6 +96,7 @@ export class Replica {
         },
       ],
       activity: new Activity(),
+      workerHistory: new WorkerHistory(),
       statistics: new Statistics(),
       subscriptions: [],
       // Days are longer than a run.

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { EventService, type ListEventsRequest } from "@hodei/proto/hodei/v1/event_service";
-import { ExitReason, JobState } from "@hodei/proto/hodei/v1/job";
-import { JobService, type ListJobsRequest } from "@hodei/proto/hodei/v1/job_service";
+import { ExitReason, JobState, PlacementPolicy } from "@hodei/proto/hodei/v1/job";
+import { JobService, type ListJobsRequest, PolicySource } from "@hodei/proto/hodei/v1/job_service";
 import { LogStream } from "@hodei/proto/hodei/v1/log_service";
 import { WorkerState } from "@hodei/proto/hodei/v1/worker";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
@@ -134,6 +134,8 @@ test("jobs cancel, retry and explain", async () => {
           {
             workerId: "w1",
             score: 0.5,
+            policy: PlacementPolicy.SPREAD,
+            policySource: PolicySource.POOL,
             parts: [
               { scorer: "preferences", weight: 2, points: -0.25 },
               { scorer: "spread", weight: 1, points: 0.75 },
@@ -154,8 +156,8 @@ test("jobs cancel, retry and explain", async () => {
       "expected start: 2026-01-01T00:00:00.000Z\n",
       "REASON  WORKERS  MESSAGE",
       "cpu     2        no worker has 8 cores\n",
-      "FITS WORKER  SCORE  SUM OF",
-      "w1           0.500  preferences -0.250 + spread 0.750\n",
+      "FITS WORKER  SCORE  POLICY              SUM OF",
+      "w1           0.500  spread of the pool  preferences -0.250 + spread 0.750\n",
     ].join("\n"),
   );
 });

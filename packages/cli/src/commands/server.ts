@@ -8,6 +8,15 @@ import { wholeNumber } from "../values/scalars.ts";
 import { parseSize } from "../values/size.ts";
 import { workerCommand } from "../worker-command.ts";
 
+const POLICIES = [
+  "least_loaded",
+  "bin_pack",
+  "spread",
+  "first_available",
+  "round_robin",
+  "reliable",
+] as const;
+
 interface Flags {
   readonly dataDir?: string;
   readonly databaseUrl?: string;
@@ -25,7 +34,8 @@ interface Flags {
   readonly localWorkersMax?: number;
   readonly localWorkersAllowRoot?: boolean;
   readonly logRetention?: number;
-  readonly placementPolicy?: "least_loaded" | "bin_pack" | "spread" | "first_available";
+  readonly placementPolicy?: (typeof POLICIES)[number];
+  readonly poolPolicies?: string;
   readonly tenantLogLimit?: number;
   readonly logLevel?: "debug" | "info" | "warn" | "error";
 }
@@ -77,7 +87,11 @@ export function define(context: CommandContext): Command {
       new Option(
         "--placement-policy <name>",
         "how to choose among workers for jobs that do not say; default: least_loaded",
-      ).choices(["least_loaded", "bin_pack", "spread", "first_available"]),
+      ).choices(POLICIES),
+    )
+    .option(
+      "--pool-policies <list>",
+      "the same among the workers of single pools: name=policy, with commas; default: as the server is set",
     )
     .addOption(
       new Option("--log-level <level>", "what to log; default: info").choices([

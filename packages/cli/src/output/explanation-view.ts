@@ -1,5 +1,10 @@
-import { JobState } from "@hodei/proto/hodei/v1/job";
-import type { ExplainJobResponse, PlanJobResponse } from "@hodei/proto/hodei/v1/job_service";
+import { JobState, PlacementPolicy } from "@hodei/proto/hodei/v1/job";
+import {
+  type ExplainJobResponse,
+  type PlanJobResponse,
+  PolicySource,
+} from "@hodei/proto/hodei/v1/job_service";
+import { enumWord } from "./enum-word.ts";
 import { type Cell, type Style, table, visible } from "./text.ts";
 import { instant } from "./time.ts";
 
@@ -32,12 +37,19 @@ function verdictText(
     parts.push(table(["REASON", "WORKERS", "MESSAGE"], rows, paint));
   }
   if (scores.length > 0) {
-    const rows = scores.map(({ workerId, score, parts: sum }): Cell[] => [
+    const rows = scores.map(({ workerId, score, policy, policySource, parts: sum }): Cell[] => [
       workerId,
       score.toFixed(3),
+      policyText(policy, policySource),
       sum.map(({ scorer, points }) => `${scorer} ${points.toFixed(3)}`).join(" + "),
     ]);
-    parts.push(table([workerTitle, "SCORE", "SUM OF"], rows, paint));
+    parts.push(table([workerTitle, "SCORE", "POLICY", "SUM OF"], rows, paint));
   }
   return parts.join("\n");
+}
+
+/** Empty if the server is older than this answer. */
+function policyText(policy: PlacementPolicy, source: PolicySource): string {
+  if (policy === PlacementPolicy.UNSPECIFIED) return "";
+  return `${enumWord(PlacementPolicy, policy)} of the ${enumWord(PolicySource, source)}`;
 }

@@ -1,6 +1,6 @@
 import type { TenantId, WorkerId } from "../ids.ts";
 import type { PlacementPolicy, Requirements } from "../job-spec.ts";
-import { BestOf } from "./best-of.ts";
+import { Choice, findOwnPools, type OwnPools } from "./choice.ts";
 import { KIND_FILTERS, passes, SIZE_FILTERS, STATE_FILTERS } from "./filters.ts";
 import { type Host, hasRoom, hold, keepBack, type Need } from "./host.ts";
 import { scoreOf } from "./placement-policy.ts";
@@ -10,10 +10,13 @@ const MAX_GROUP_COUNT = 256;
 
 const INFEASIBLE = Number.NEGATIVE_INFINITY;
 
+/** For jobs with a policy of their own. */
+const NO_POOLS: OwnPools = new Map();
+
 /** The scores of every host for all jobs that ask for the same. */
 interface Group {
-  readonly best: BestOf;
-  /** Entries of the board's log that `best` has seen. */
+  readonly choice: Choice;
+  /** Entries of the board's log that `choice` has seen. */
   seenCount: number;
 }
 
@@ -24,6 +27,9 @@ interface Group {
 export class Board {
   readonly #hosts: Host[];
   readonly #policy: PlacementPolicy;
+  readonly #pools: OwnPools;
+  /** Of the host that was given an attempt last. */
+  #lastTurn: number;
   /** Tenants that have hosts of their own. To the hosts, all others are the same. */
   readonly #owners: ReadonlySet<TenantId | null>;
   /** Index of the host of each change. */
@@ -40,6 +46,8 @@ export class Board {
       before: { placements: host.free, reservations: host.free },
     }));
     this.#policy = policy;
+    this.#pools = findOwnPools(hosts);
+    this.#lastTurn = hosts.reduce((last, { turn }) => Math.max(last, turn), 0);
     this.#owners = new Set(hosts.map(({ tenantId }) => tenantId));
   }
 
@@ -53,14 +61,14 @@ export class Board {
     const need = { tenantId, requirements, placement };
     const key = JSON.stringify([this.#ownerOf(need), requirements, placement]);
     if (this.#blocked.has(key)) return undefined;
-    const index = this.#groupOf(key, need).best.index;
+    const index = this.#groupOf(key, need).choice.index;
     const host = this.#hosts[index];
     if (host === undefined) {
       this.#blocked.add(key);
       this.#groups.delete(key);
       return undefined;
     }
-    this.#change(index, hold(host, requirements));
+    this.#change(index, this.#give(host, requirements));
     return host;
   }
 
@@ -87,7 +95,7 @@ export class Board {
 
   /** Gives the job this host, which is feasible for it. */
   placeOn(workerId: WorkerId, { requirements }: Need): void {
-    this.#changeOf(workerId, (host) => hold(host, requirements));
+    this.#changeOf(workerId, (host) => this.#give(host, requirements));
   }
 
   /** Keeps this host for the job, as `reserve` does. */
@@ -106,15 +114,20 @@ export class Board {
     if (known === undefined) return this.#createGroup(key, need, isOfKind);
     for (; known.seenCount < this.#log.length; known.seenCount += 1) {
       const index = this.#log[known.seenCount] ?? -1;
-      if (isOfKind[index]) known.best.set(index, this.#scoreAt(index, need));
+      if (isOfKind[index]) known.choice.update(index);
     }
     return known;
   }
 
   #createGroup(key: string, need: Need, isOfKind: readonly boolean[]): Group {
-    const scoreAt = (index: number) => (isOfKind[index] ? this.#scoreAt(index, need) : INFEASIBLE);
-    const best = new BestOf(this.#hosts.length, scoreAt);
-    const group: Group = { best, seenCount: this.#log.length };
+    const own = need.placement.policy;
+    const choice = new Choice(this.#hosts.length, {
+      policy: own ?? this.#policy,
+      pools: own === null ? this.#pools : NO_POOLS,
+      scoreAt: (index, policy) =>
+        isOfKind[index] ? this.#scoreAt(index, need, policy) : INFEASIBLE,
+    });
+    const group: Group = { choice, seenCount: this.#log.length };
     const [oldest] = this.#groups.keys();
     if (this.#groups.size >= MAX_GROUP_COUNT && oldest !== undefined) this.#groups.delete(oldest);
     this.#groups.set(key, group);
@@ -132,10 +145,16 @@ export class Board {
     return kind;
   }
 
-  #scoreAt(index: number, need: Need): number {
+  #scoreAt(index: number, need: Need, policy: PlacementPolicy): number {
     const host = this.#hosts[index];
     if (host === undefined || !hasRoom(host.free, need.requirements)) return INFEASIBLE;
-    return scoreOf(need.placement.policy ?? this.#policy, host, need);
+    return scoreOf(policy, host, need);
+  }
+
+  /** `host` with one more attempt, the last that was given to any. */
+  #give(host: Host, requirements: Requirements): Host {
+    this.#lastTurn += 1;
+    return { ...hold(host, requirements), turn: this.#lastTurn };
   }
 
   #changeOf(workerId: WorkerId, change: (host: Host) => Host): void {

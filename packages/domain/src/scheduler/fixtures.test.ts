@@ -1,10 +1,11 @@
 import { after, anyPlacementTerms, anyRequirements } from "@hodei/testkit";
 import fc from "fast-check";
 import { DEFAULT_TENANT_ID, type JobId, type TenantId, type WorkerId } from "../ids.ts";
-import type { Requirements } from "../job-spec.ts";
+import type { PlacementPolicy, Requirements } from "../job-spec.ts";
 import type { Capacity } from "../worker.ts";
 import type { Host, Need } from "./host.ts";
 import type { Candidate } from "./plan.ts";
+import { NO_RECORD, type TrackRecord } from "./track-record.ts";
 import { urgentSince } from "./urgency.ts";
 
 const NOTHING: Requirements = {
@@ -32,12 +33,16 @@ export function aHost(parts: Partial<Host> = {}): Host {
     workerId: "worker-a" as WorkerId,
     state: "ready",
     tenantId: null,
+    pool: "a",
+    poolPolicy: null,
     arch: "x64",
     labels: {},
     taints: [],
     gpuModel: "a100",
     capacity: ROOMY,
     free: ROOMY,
+    turn: 0,
+    track: NO_RECORD,
     before: null,
     ...parts,
   };
@@ -103,6 +108,27 @@ export const anyCandidates = (): fc.Arbitrary<Candidate[]> =>
     { maxLength: 12, selector: ({ jobId }) => jobId },
   );
 
+const anyTrackRecord = (): fc.Arbitrary<TrackRecord> =>
+  fc
+    .record({
+      ended: fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 9 })),
+      made: fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 9 })),
+      startMs: fc.option(fc.nat({ max: 60_000 })),
+    })
+    .map(({ ended, made, startMs }) => ({
+      endedCount: Math.max(...ended),
+      faultCount: Math.min(...ended),
+      madeCount: Math.max(...made),
+      failedCount: Math.min(...made),
+      startMs,
+    }));
+
+/** Of the pools of `anyHosts`; "c" has none. */
+const POOL_POLICIES: Readonly<Record<string, PlacementPolicy>> = {
+  a: "bin_pack",
+  b: "round_robin",
+};
+
 export const anyHosts = (): fc.Arbitrary<Host[]> =>
   fc.uniqueArray(
     fc
@@ -122,9 +148,13 @@ export const anyHosts = (): fc.Arbitrary<Host[]> =>
         taints: fc.constantFrom([], [], [{ key: "a", value: "1" }]),
         gpuModel: fc.constantFrom("", "a100"),
         usedShare: fc.constantFrom(0, 0, 0.5, 1),
+        pool: fc.constantFrom("a", "b", "c"),
+        turn: fc.nat({ max: 3 }),
+        track: anyTrackRecord(),
       })
       .map(({ usedShare, ...host }) => ({
         ...host,
+        poolPolicy: POOL_POLICIES[host.pool] ?? null,
         before: null,
         free: shareOf(host.capacity, 1 - usedShare),
       })),

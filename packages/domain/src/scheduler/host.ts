@@ -1,7 +1,8 @@
 import type { JobId, TenantId, WorkerId } from "../ids.ts";
 import type { Job } from "../job.ts";
-import type { PlacementTerms, Requirements } from "../job-spec.ts";
+import type { PlacementPolicy, PlacementTerms, Requirements } from "../job-spec.ts";
 import type { Capacity, Taint } from "../worker.ts";
+import type { TrackRecord } from "./track-record.ts";
 
 /** What a connected worker is to the scheduler; only a `ready` one is given attempts. */
 export type HostState = "ready" | "draining" | "disconnected" | "lost";
@@ -12,6 +13,9 @@ export interface Host {
   readonly state: HostState;
   /** The only tenant whose jobs it takes; `null`: it takes those of every tenant. */
   readonly tenantId: TenantId | null;
+  readonly pool: string;
+  /** How the best of the pool's workers is found, for jobs that do not say; `null`: as the server is set. The same for all of a pool. */
+  readonly poolPolicy: PlacementPolicy | null;
   readonly arch: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
@@ -19,6 +23,9 @@ export interface Host {
   readonly gpuModel: string;
   readonly capacity: Capacity;
   readonly free: Capacity;
+  /** Place among the hosts by when each was last given an attempt, the latest highest; 0: it has not been, as far as is known. */
+  readonly turn: number;
+  readonly track: TrackRecord;
   /** While a plan is made: what `free` was before. `null` otherwise. */
   readonly before: FreeBefore | null;
 }

@@ -131,6 +131,8 @@ test("candidates that ask for the same fill worker after worker", () => {
     ["bin_pack", "aaaabbbb"],
     ["spread", "abababab"],
     ["first_available", "aaaabbbb"],
+    ["round_robin", "abababab"],
+    ["reliable", "abababab"],
   ] as const) {
     const { placements, unplaceable } = planPlacements(
       ids.map((id) => aCandidate(id)),

@@ -60,7 +60,7 @@ export interface Plan {
 }
 
 export interface PlanTerms {
-  /** Of jobs that name none. */
+  /** The server's: of jobs that name none, but among the workers of a pool that has its own. */
   readonly policy: PlacementPolicy;
   readonly now: Date;
   /** How long a job is due before a host is kept for it; `null`: none ever is. */

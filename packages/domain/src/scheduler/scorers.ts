@@ -1,5 +1,6 @@
 import { holds } from "./constraints.ts";
 import type { Host, Need } from "./host.ts";
+import { providerShare, startScore, successShare } from "./track-record.ts";
 
 /** How good `host`, which is feasible, is for a job: at most 1, higher is better. Pure. */
 export type Scorer = (host: Host, need: Need) => number;
@@ -22,6 +23,14 @@ export const SCORERS = {
   bin_pack: (host, need) => 1 - freeShare(host, need),
   /** Few attempts, however large they are: 1 for none, 1/2 for one, 1/3 for two. */
   spread: ({ capacity, free }) => 1 / (1 + capacity.attemptCount - free.attemptCount),
+  /** Longest without a new attempt: 1 for a worker that had none yet, then 1/2, 1/3 and so on in the order of their last. */
+  round_robin: ({ turn }) => 1 / (1 + turn),
+  /** Attempts that did not end by the worker's fault: 0 to 1. */
+  success_history: ({ track }) => successShare(track),
+  /** Workers of its pool that came up and stayed: 0 to 1. */
+  provider_health: ({ track }) => providerShare(track),
+  /** How soon attempts start on it once they are assigned: 0 to 1. */
+  startup_time: ({ track }) => startScore(track),
 } as const satisfies Readonly<Record<string, Scorer>>;
 
 export type ScorerName = keyof typeof SCORERS;

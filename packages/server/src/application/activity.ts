@@ -7,8 +7,17 @@ import type { WorkerId } from "@hodei/domain";
 export class Activity {
   readonly #assignedAt = new Map<WorkerId, Date>();
 
+  /** `workerIds` in the order in which they were given attempts. */
   note(workerIds: Iterable<WorkerId>, at: Date): void {
-    for (const id of workerIds) this.#assignedAt.set(id, at);
+    for (const id of workerIds) {
+      this.#assignedAt.delete(id);
+      this.#assignedAt.set(id, at);
+    }
+  }
+
+  /** The workers that it knows of, the one that was given an attempt last at the end. */
+  get order(): readonly WorkerId[] {
+    return [...this.#assignedAt.keys()];
   }
 
   lastOf(id: WorkerId): Date | undefined {

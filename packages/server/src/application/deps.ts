@@ -21,6 +21,7 @@ import type { Settings } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 import type { Statistics } from "./statistics.ts";
 import type { Uptime } from "./uptime.ts";
+import type { WorkerHistory } from "./worker-history.ts";
 
 /** All that the use cases and loops of one replica work with. Each takes the part it needs. */
 export interface Deps {
@@ -44,6 +45,7 @@ export interface Deps {
   /** What goes when it was kept for long enough. */
   readonly keptRecords: readonly KeptRecords[];
   readonly activity: Activity;
+  readonly workerHistory: WorkerHistory;
   readonly statistics: Statistics;
   readonly settings: Settings;
   readonly log: Logger;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Job, JobSpec, Requirements } from "@hodei/domain";
+import { type Job, type JobSpec, outcomeOf, type Requirements } from "@hodei/domain";
 import { aJobSpec, FakeProvider, someWorkerFacts } from "@hodei/testkit";
 import { explainJob } from "./explain-job.ts";
 import {
@@ -152,4 +152,58 @@ test("scores say what they are the sum of, and of a placed job as if it were pla
   const placed = await explain(deps, job);
   assert.equal(placed.summary, `Attempt 1 is running on worker ${workerId}.`);
   assert.deepEqual(placed.scores, planned.scores);
+});
+
+test("the score table says whose policy decides, in the order in which workers would be taken", async () => {
+  const poolPolicies = new Map([["joined", "bin_pack" as const]]);
+  const deps = testDeps({ settings: { ...DEFAULT_SETTINGS, poolPolicies } });
+  const { capacity } = someWorkerFacts();
+  const full = await connectedWorker(deps, { capacity: { ...capacity, cpuMillis: 2_000 } });
+  const empty = await connectedWorker(deps, { capacity: { ...capacity, cpuMillis: 4_000 } });
+  const tableOf = async (parts: Partial<JobSpec> = {}) =>
+    (await planJob(deps, ALICE, aJobSpec(parts))).scores.map((row) => [
+      row.workerId,
+      `${row.policy} of the ${row.policySource}`,
+      row.score,
+      row.poolScore,
+    ]);
+  assert.deepEqual(await tableOf(), [
+    [full.workerId, "bin_pack of the pool", 0.5, 0.75],
+    [empty.workerId, "bin_pack of the pool", 0.25, 0.75],
+  ]);
+  const placement = { preferences: [], policy: "least_loaded" } as const;
+  assert.deepEqual(await tableOf({ placement }), [
+    [empty.workerId, "least_loaded of the job", 0.75, null],
+    [full.workerId, "least_loaded of the job", 0.5, null],
+  ]);
+  const job = await submit(deps);
+  const { scores } = await explain(deps, job);
+  await scheduleJobs(deps);
+  assert.equal((await find(deps, job)).lease?.workerId, scores[0]?.workerId, "as it was told");
+});
+
+test("the reliable policy shows the share of each of its scorers, and passes over who is at fault", async () => {
+  const settings = { ...DEFAULT_SETTINGS, placementPolicy: "reliable" } as const;
+  const deps = testDeps({ settings });
+  const { peer, workerId } = await connectedWorker(deps);
+  for (let count = 0; count < 4; count += 1) {
+    const { ref } = await running(deps, peer);
+    await peer.session.receive(finish(ref, outcomeOf("spawn_failed", "")));
+    await settled();
+  }
+  const sound = await connectedWorker(deps);
+  await deps.clock.advance(10_000);
+  await deps.workerHistory.observe(deps);
+  const { scores } = await planJob(deps, ALICE, aJobSpec());
+  assert.deepEqual(
+    scores.map((row) => row.workerId),
+    [sound.workerId, workerId],
+  );
+  const [best, worst] = scores.map(({ parts }) =>
+    Object.fromEntries(parts.map(({ scorer, points }) => [scorer, points])),
+  );
+  const { least_loaded, ...known } = best ?? {};
+  const all = { preferences: 0, success_history: 2, provider_health: 1, startup_time: 0.5 };
+  assert.deepEqual(known, all);
+  assert.deepEqual(worst, { ...all, success_history: 1, least_loaded });
 });

@@ -48,13 +48,10 @@ function endSummary({ state }: Job, { message, reason }: NonNullable<Job["outcom
 }
 
 /** As if it were to be placed again: what it holds counts as free. */
-async function placedScores(
-  { database: { readers }, sessions, settings }: JudgeDeps,
-  job: Job,
-): Promise<readonly WorkerScore[]> {
-  const cluster = await readCluster({ readers, sessions });
+async function placedScores(deps: JudgeDeps, job: Job): Promise<readonly WorkerScore[]> {
+  const cluster = await readCluster(deps);
   const hosts = cluster.hosts.map((host) =>
     host.workerId === job.lease?.workerId ? release(host, job.policy.requirements) : host,
   );
-  return scoresOn(hosts, needOf(job), settings.placementPolicy);
+  return scoresOn(hosts, needOf(job), deps.settings.placementPolicy);
 }

@@ -40,6 +40,7 @@ import { DEFAULT_SETTINGS } from "./settings.ts";
 import { Signals } from "./signals.ts";
 import { Statistics } from "./statistics.ts";
 import { Uptime } from "./uptime.ts";
+import { WorkerHistory } from "./worker-history.ts";
 import { createJoinToken } from "./workers.ts";
 
 export const ALICE: Caller = {
@@ -90,6 +91,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
     subscriptions: [],
     keptRecords: [],
     activity: new Activity(),
+    workerHistory: new WorkerHistory(),
     statistics: new Statistics(),
     settings: DEFAULT_SETTINGS,
     log: {

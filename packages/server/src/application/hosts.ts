@@ -5,13 +5,16 @@ import {
   type HostState,
   hold,
   type Job,
+  NO_RECORD,
   type Readers,
   takesAttempts,
   type Worker,
   type WorkerId,
 } from "@hodei/domain";
+import type { Deps } from "./deps.ts";
 import { JOINED_PROVIDER } from "./joined.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Settings } from "./settings.ts";
 
 /** What plans are made over. */
 export interface Cluster {
@@ -26,20 +29,50 @@ export interface Cluster {
  * Every worker that has been connected and is not gone, with what is free on each. Capacity is what the worker last said.
  * Those that take no attempts are there too: filters reject them, and say why.
  */
-export async function readCluster(deps: {
-  readonly readers: Pick<Readers, "jobs" | "workers">;
-  readonly sessions: Sessions;
-}): Promise<Cluster> {
+export async function readCluster(
+  deps: ClusterDeps & {
+    readonly database: { readonly readers: Pick<Readers, "jobs" | "workers"> };
+  },
+): Promise<Cluster> {
+  const { workerHistory, settings, database } = deps;
   const [workers, held] = await Promise.all([
-    deps.readers.workers.listLive(),
-    deps.readers.jobs.listHeld(),
+    database.readers.workers.listLive(),
+    database.readers.jobs.listHeld(),
   ]);
   const heldByWorker = Map.groupBy(held, ({ workerId }) => workerId);
+  const turns = turnsOf(deps, workers);
   const hosts = workers.flatMap((worker) => {
     const capacity = deps.sessions.find(worker.id)?.capacity;
-    return toHost(worker, capacity, heldByWorker.get(worker.id) ?? []);
+    return toHost(worker, capacity, heldByWorker.get(worker.id) ?? []).map((host) => ({
+      ...host,
+      poolPolicy: settings.poolPolicies.get(worker.pool) ?? null,
+      turn: turns.get(worker.id) ?? 0,
+      track: workerHistory.recordOf(worker),
+    }));
   });
   return { hosts, held, workers };
+}
+
+export type ClusterDeps = Pick<Deps, "sessions" | "activity" | "workerHistory"> & {
+  readonly settings: Pick<Settings, "poolPolicies">;
+};
+
+/**
+ * Places of the workers by their last assignment, from 1; those of which none is known have no place. The leader knows its own to
+ * the last; of those before it, and to other replicas, what the stored attempts say counts.
+ */
+function turnsOf(
+  { activity, workerHistory }: ClusterDeps,
+  workers: readonly Worker[],
+): ReadonlyMap<WorkerId, number> {
+  const order = new Map(activity.order.map((id, index) => [id, index]));
+  const known = workers.flatMap(({ id }) => {
+    const stored = workerHistory.lastAssignedAt(id)?.getTime() ?? 0;
+    const atMs = Math.max(stored, activity.lastOf(id)?.getTime() ?? 0);
+    return atMs === 0 ? [] : [{ id, atMs, index: order.get(id) ?? -1 }];
+  });
+  known.sort((a, b) => a.atMs - b.atMs || a.index - b.index);
+  return new Map(known.map(({ id }, index) => [id, index + 1]));
 }
 
 /**
@@ -71,12 +104,16 @@ function toHost(
     state: toHostState(worker),
     // A machine that joined by itself is its tenant's; what a pool made is there for all.
     tenantId: worker.provider === JOINED_PROVIDER ? worker.tenantId : null,
+    pool: worker.pool,
+    poolPolicy: null,
     arch,
     labels: withPool(worker, labels),
     taints,
     gpuModel,
     capacity,
     free: capacity,
+    turn: 0,
+    track: NO_RECORD,
     before: null,
   };
   return [held.reduce((host, { requirements }) => hold(host, requirements), empty)];

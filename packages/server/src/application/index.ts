@@ -32,6 +32,7 @@ export { Statistics } from "./statistics.ts";
 export { type LogsTailed, type TailLogsInput, tailLogs } from "./tail-logs.ts";
 export { Uptime } from "./uptime.ts";
 export { watchJob } from "./watch-job.ts";
+export { WorkerHistory } from "./worker-history.ts";
 export {
   createJoinToken,
   DEFAULT_JOIN_TOKEN_TTL_MS,

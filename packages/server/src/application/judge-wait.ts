@@ -59,7 +59,10 @@ export interface Verdict {
   readonly expectedStartAt: Date | null;
 }
 
-export type JudgeDeps = Pick<Deps, "database" | "clock" | "sessions" | "pools" | "settings">;
+export type JudgeDeps = Pick<
+  Deps,
+  "database" | "clock" | "sessions" | "pools" | "settings" | "activity" | "workerHistory"
+>;
 
 /**
  * What the scheduler's next turn would do with a pending job, stored or not, and why: the same plan over the same hosts,
@@ -81,7 +84,7 @@ export async function judgeWait(
   }
   const due = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);
   const others = due.filter(({ jobId }) => jobId !== job.id);
-  const cluster = await readCluster({ readers, sessions: deps.sessions });
+  const cluster = await readCluster(deps);
   const { hosts, held } = cluster;
   const candidates = [...others, toCandidate(job)];
   const limits = await readLedger(deps, readers.limits, candidates);

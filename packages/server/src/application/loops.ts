@@ -29,6 +29,9 @@ const KEEP_INTERVAL_MS = 60_000;
  */
 const PROVISION_SPACING_MS = 250;
 
+/** Between two looks at how the workers do, on every replica. Scores may be as old. */
+const OBSERVE_INTERVAL_MS = 10_000;
+
 /** Between two looks at what has ended: short jobs end by the hundred a second. The first is at once. */
 const RELEASE_SPACING_MS = 50;
 
@@ -54,6 +57,7 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     return loop(name, topics, () => database.beginTurn(), run, spacingMs);
   };
   const leads = () => leadership.epoch() !== undefined;
+  const observer = { name: "observe-workers", topics: [], intervalMs: OBSERVE_INTERVAL_MS };
   const keeper = { name: "keep-records", topics: [], intervalMs: KEEP_INTERVAL_MS, enabled: leads };
   return [
     new Reconciler(deps, {
@@ -88,6 +92,14 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     led("reap-stuck-cancels", [], (own) => () => reapStuckCancels(own)),
     led("reap-queue-timeouts", [], (own) => () => reapQueueTimeouts(own)),
     led("move-finished-jobs", [], (own) => () => moveFinishedJobs(own)),
+    new Reconciler(deps, {
+      ...observer,
+      enabled: always,
+      run: async () => {
+        await deps.workerHistory.observe(deps);
+        return undefined;
+      },
+    }),
     new Reconciler(deps, { ...keeper, run: () => keepRecords(deps) }),
     ...deps.subscriptions.map((subscription) => deliveryLoop(deps, subscription)),
   ];

@@ -47,6 +47,7 @@ type ProvisionDeps = Pick<
   | "settings"
   | "pools"
   | "activity"
+  | "workerHistory"
   | "logs"
   | "random"
   | "log"
@@ -87,13 +88,13 @@ export class Provisioner {
 
   /** Jobs that are due and that no connected worker can take now. */
   async #unplaceable(): Promise<readonly Candidate[]> {
-    const { database, dueJobs, clock, sessions } = this.#deps;
+    const { database, dueJobs, clock } = this.#deps;
     const { readers } = database;
     const now = clock.now();
     const { candidates: due } = await dueJobs.list(now);
     if (due.length === 0) return [];
     const limits = await readLedger(this.#deps, readers.limits, due);
-    const cluster = await readCluster({ readers, sessions });
+    const cluster = await readCluster(this.#deps);
     const { held } = cluster;
     const fairShare = await readFairShare(this.#deps, readers.jobs, { candidates: due, held });
     const terms = planTerms(this.#deps, { now, limits, fairShare, cluster });

@@ -41,6 +41,7 @@ type ScheduleDeps = Pick<
   | "settings"
   | "pools"
   | "activity"
+  | "workerHistory"
   | "signals"
   | "statistics"
   | "log"
@@ -56,9 +57,10 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
     { turnAt: now, now: deps.clock.now() },
   );
   if (candidates.length === 0) return nextDueAt ?? undefined;
-  const cluster = await readCluster({ readers, sessions: deps.sessions });
+  const cluster = await readCluster(deps);
   // Without a worker nothing is planned, however much waits.
   if (cluster.hosts.length === 0) return nextDueAt ?? undefined;
+  deps.activity.keep(new Set(cluster.hosts.map(({ workerId }) => workerId)));
   const limits = await readLedger(deps, readers.limits, candidates);
   const { held } = cluster;
   const fairShare = await readFairShare(deps, readers.jobs, { candidates, held });
@@ -72,6 +74,11 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
       now,
     );
     const assigned = await assign(deps, some, limited);
+    // Once more: what was stored is what other replicas go by, and is later.
+    deps.activity.note(
+      assigned.map(({ attempt }) => attempt.workerId),
+      deps.clock.now(),
+    );
     if (assigned.length < some.length) deps.dueJobs.forget();
     await sendAssignments(deps, assigned);
   }

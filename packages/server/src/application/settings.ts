@@ -39,6 +39,8 @@ export interface Settings {
   readonly scheduleLimitCount: number;
   /** How the best of several feasible workers is found, for jobs that do not say. */
   readonly placementPolicy: PlacementPolicy;
+  /** The same among the workers of single pools, by the names of the pools. */
+  readonly poolPolicies: ReadonlyMap<string, PlacementPolicy>;
   /** How long a job is due before a worker is kept for it that has no room for it yet. */
   readonly reserveAfterMs: number;
 }
@@ -61,5 +63,6 @@ export const DEFAULT_SETTINGS: Settings = {
   tenantWeights: new Map(),
   scheduleLimitCount: 10_000,
   placementPolicy: DEFAULT_PLACEMENT_POLICY,
+  poolPolicies: new Map(),
   reserveAfterMs: 30_000,
 };

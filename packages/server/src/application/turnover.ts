@@ -51,7 +51,6 @@ export class Turnover {
     const { activity, clock } = this.#deps;
     const now = clock.now();
     const ids = new Set(workers.map(({ id }) => id));
-    activity.keep(ids);
     for (const id of this.#idleSince.keys()) if (!ids.has(id)) this.#idleSince.delete(id);
     for (const worker of workers) {
       const since = this.#idleSince.get(worker.id);

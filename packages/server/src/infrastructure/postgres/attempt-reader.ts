@@ -1,12 +1,16 @@
-import type {
-  Attempt,
-  AttemptReader,
-  AttemptState,
-  AttemptStore,
-  JobId,
-  LeaseToken,
-  TenantId,
-  WorkerId,
+import {
+  type Attempt,
+  type AttemptReader,
+  type AttemptState,
+  type AttemptStore,
+  type AttemptTally,
+  EXIT_REASONS,
+  type ExitReason,
+  isWorkerFault,
+  type JobId,
+  type LeaseToken,
+  type TenantId,
+  type WorkerId,
 } from "@hodei/domain";
 import { fromOutcomeColumns, type OutcomeColumns, toOutcomeColumns } from "./outcome-columns.ts";
 import type { Sql, Statement } from "./sql.ts";
@@ -64,6 +68,34 @@ const LIST_FINISHED: Statement = {
   text: `${selectFrom("finished_attempt")} order by number`,
 };
 
+/**
+ * `$1` after, `$2` until, `$3` the reasons that are a worker's fault. Reads the whole table, which is as small as the work at
+ * hand: an index would cost more with every attempt.
+ */
+const TALLY: Statement = {
+  name: "attempt_tally",
+  text: `
+    select worker_id, max(assigned_at) as last_assigned_at,
+      count(*) filter (where is_ended)::integer as ended_count,
+      count(*) filter (where is_ended and outcome_reason = any($3::text[]))::integer as fault_count,
+      count(started_at) filter (where is_ended)::integer as started_count,
+      (avg(extract(epoch from started_at - assigned_at)) filter (where is_ended) * 1000)::float8 as start_ms
+    from attempt
+      cross join lateral (select coalesce(finished_at > $1 and finished_at <= $2, false) as is_ended) as at
+    group by worker_id`,
+};
+
+interface TallyRow {
+  readonly worker_id: string;
+  readonly last_assigned_at: Date;
+  readonly ended_count: number;
+  readonly fault_count: number;
+  readonly started_count: number;
+  readonly start_ms: number | null;
+}
+
+const WORKER_FAULTS = (Object.keys(EXIT_REASONS) as ExitReason[]).filter(isWorkerFault);
+
 export class PostgresAttemptReader implements AttemptReader {
   readonly #sql: Sql;
 
@@ -80,6 +112,18 @@ export class PostgresAttemptReader implements AttemptReader {
     const rows = await this.#sql.run<AttemptRow>(LIST, [jobId]);
     if (rows.length > 0) return rows.map(fromRow);
     return (await this.#sql.run<AttemptRow>(LIST_FINISHED, [jobId])).map(fromRow);
+  }
+
+  async tally(after: Date, until: Date): Promise<readonly AttemptTally[]> {
+    const rows = await this.#sql.run<TallyRow>(TALLY, [after, until, WORKER_FAULTS]);
+    return rows.map((row) => ({
+      workerId: row.worker_id as WorkerId,
+      lastAssignedAt: row.last_assigned_at,
+      endedCount: row.ended_count,
+      faultCount: row.fault_count,
+      startedCount: row.started_count,
+      startMs: row.start_ms,
+    }));
   }
 
   /** Only where attempts of jobs are that have moved. */

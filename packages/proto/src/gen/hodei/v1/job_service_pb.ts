@@ -2,20 +2,20 @@
 // @generated from file hodei/v1/job_service.proto (package hodei.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Attempt, Job, JobSpec, JobState } from "./job_pb.ts";
+import type { Attempt, Job, JobSpec, JobState, PlacementPolicy } from "./job_pb.ts";
 import { file_hodei_v1_job } from "./job_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file hodei/v1/job_service.proto.
  */
 export const file_hodei_v1_job_service: GenFile = /*@__PURE__*/
-  fileDesc("Chpob2RlaS92MS9qb2Jfc2VydmljZS5wcm90bxIIaG9kZWkudjEiagoQQ3JlYXRlSm9iUmVxdWVzdBInCgRzcGVjGAEgASgLMhEuaG9kZWkudjEuSm9iU3BlY0IGukgDyAEBEi0KD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIUukgRcg8YgAIyCl5bXlx4MDBdKiQiLwoRQ3JlYXRlSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iIkoKEUNyZWF0ZUpvYnNSZXF1ZXN0EjUKBGpvYnMYASADKAsyGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0Qgu6SAiSAQUIARCQTiIlChJDcmVhdGVKb2JzUmVzcG9uc2USDwoHam9iX2lkcxgBIAMoCSIpCg1HZXRKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQEicgoOR2V0Sm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEh8KBHNwZWMYAiABKAsyES5ob2RlaS52MS5Kb2JTcGVjEiMKCGF0dGVtcHRzGAMgAygLMhEuaG9kZWkudjEuQXR0ZW1wdCJxCg9MaXN0Sm9ic1JlcXVlc3QSIwoGZmlsdGVyGAEgASgLMhMuaG9kZWkudjEuSm9iRmlsdGVyEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgitAIKCUpvYkZpbHRlchI1CgZzdGF0ZXMYASADKA4yEi5ob2RlaS52MS5Kb2JTdGF0ZUIRukgOkgELEBAiB4IBBBABIAASOQoGbGFiZWxzGAIgAygLMh8uaG9kZWkudjEuSm9iRmlsdGVyLkxhYmVsc0VudHJ5Qgi6SAWaAQIQEBIfCg1uYW1lX2NvbnRhaW5zGAMgASgJQgi6SAVyAxiAARIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJIChBMaXN0Sm9ic1Jlc3BvbnNlEhsKBGpvYnMYASADKAsyDS5ob2RlaS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiwKEENhbmNlbEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIvChFDYW5jZWxKb2JSZXNwb25zZRIaCgNqb2IYASABKAsyDS5ob2RlaS52MS5Kb2IiTgoPUmV0cnlKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAAiIuChBSZXRyeUpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiIrCg9XYXRjaEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIuChBXYXRjaEpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiItChFFeHBsYWluSm9iUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBIsMBChJFeHBsYWluSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEg8KB3N1bW1hcnkYAiABKAkSJQoHcmVhc29ucxgDIAMoCzIULmhvZGVpLnYxLldhaXRSZWFzb24SJQoGc2NvcmVzGAQgAygLMhUuaG9kZWkudjEuV29ya2VyU2NvcmUSMgoOZXhwZWN0ZWRfc3RhcnQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjkKDlBsYW5Kb2JSZXF1ZXN0EicKBHNwZWMYASABKAsyES5ob2RlaS52MS5Kb2JTcGVjQga6SAPIAQEipAEKD1BsYW5Kb2JSZXNwb25zZRIPCgdzdW1tYXJ5GAEgASgJEiUKB3JlYXNvbnMYAiADKAsyFC5ob2RlaS52MS5XYWl0UmVhc29uEiUKBnNjb3JlcxgDIAMoCzIVLmhvZGVpLnYxLldvcmtlclNjb3JlEjIKDmV4cGVjdGVkX3N0YXJ0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBCgpXYWl0UmVhc29uEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIUCgx3b3JrZXJfY291bnQYAyABKA0iUwoLV29ya2VyU2NvcmUSEQoJd29ya2VyX2lkGAEgASgJEg0KBXNjb3JlGAIgASgBEiIKBXBhcnRzGAMgAygLMhMuaG9kZWkudjEuU2NvcmVQYXJ0IjsKCVNjb3JlUGFydBIOCgZzY29yZXIYASABKAkSDgoGd2VpZ2h0GAIgASgBEg4KBnBvaW50cxgDIAEoATKGBQoKSm9iU2VydmljZRJECglDcmVhdGVKb2ISGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0GhsuaG9kZWkudjEuQ3JlYXRlSm9iUmVzcG9uc2USRwoKQ3JlYXRlSm9icxIbLmhvZGVpLnYxLkNyZWF0ZUpvYnNSZXF1ZXN0GhwuaG9kZWkudjEuQ3JlYXRlSm9ic1Jlc3BvbnNlEkAKBkdldEpvYhIXLmhvZGVpLnYxLkdldEpvYlJlcXVlc3QaGC5ob2RlaS52MS5HZXRKb2JSZXNwb25zZSIDkAIBEkYKCExpc3RKb2JzEhkuaG9kZWkudjEuTGlzdEpvYnNSZXF1ZXN0GhouaG9kZWkudjEuTGlzdEpvYnNSZXNwb25zZSIDkAIBEkQKCUNhbmNlbEpvYhIaLmhvZGVpLnYxLkNhbmNlbEpvYlJlcXVlc3QaGy5ob2RlaS52MS5DYW5jZWxKb2JSZXNwb25zZRJBCghSZXRyeUpvYhIZLmhvZGVpLnYxLlJldHJ5Sm9iUmVxdWVzdBoaLmhvZGVpLnYxLlJldHJ5Sm9iUmVzcG9uc2USQwoIV2F0Y2hKb2ISGS5ob2RlaS52MS5XYXRjaEpvYlJlcXVlc3QaGi5ob2RlaS52MS5XYXRjaEpvYlJlc3BvbnNlMAESTAoKRXhwbGFpbkpvYhIbLmhvZGVpLnYxLkV4cGxhaW5Kb2JSZXF1ZXN0GhwuaG9kZWkudjEuRXhwbGFpbkpvYlJlc3BvbnNlIgOQAgESQwoHUGxhbkpvYhIYLmhvZGVpLnYxLlBsYW5Kb2JSZXF1ZXN0GhkuaG9kZWkudjEuUGxhbkpvYlJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_hodei_v1_job]);
+  fileDesc("Chpob2RlaS92MS9qb2Jfc2VydmljZS5wcm90bxIIaG9kZWkudjEiagoQQ3JlYXRlSm9iUmVxdWVzdBInCgRzcGVjGAEgASgLMhEuaG9kZWkudjEuSm9iU3BlY0IGukgDyAEBEi0KD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIUukgRcg8YgAIyCl5bXlx4MDBdKiQiLwoRQ3JlYXRlSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iIkoKEUNyZWF0ZUpvYnNSZXF1ZXN0EjUKBGpvYnMYASADKAsyGi5ob2RlaS52MS5DcmVhdGVKb2JSZXF1ZXN0Qgu6SAiSAQUIARCQTiIlChJDcmVhdGVKb2JzUmVzcG9uc2USDwoHam9iX2lkcxgBIAMoCSIpCg1HZXRKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQEicgoOR2V0Sm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEh8KBHNwZWMYAiABKAsyES5ob2RlaS52MS5Kb2JTcGVjEiMKCGF0dGVtcHRzGAMgAygLMhEuaG9kZWkudjEuQXR0ZW1wdCJxCg9MaXN0Sm9ic1JlcXVlc3QSIwoGZmlsdGVyGAEgASgLMhMuaG9kZWkudjEuSm9iRmlsdGVyEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgitAIKCUpvYkZpbHRlchI1CgZzdGF0ZXMYASADKA4yEi5ob2RlaS52MS5Kb2JTdGF0ZUIRukgOkgELEBAiB4IBBBABIAASOQoGbGFiZWxzGAIgAygLMh8uaG9kZWkudjEuSm9iRmlsdGVyLkxhYmVsc0VudHJ5Qgi6SAWaAQIQEBIfCg1uYW1lX2NvbnRhaW5zGAMgASgJQgi6SAVyAxiAARIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJIChBMaXN0Sm9ic1Jlc3BvbnNlEhsKBGpvYnMYASADKAsyDS5ob2RlaS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiwKEENhbmNlbEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIvChFDYW5jZWxKb2JSZXNwb25zZRIaCgNqb2IYASABKAsyDS5ob2RlaS52MS5Kb2IiTgoPUmV0cnlKb2JSZXF1ZXN0EhgKBmpvYl9pZBgBIAEoCUIIukgFcgOwAQESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAAiIuChBSZXRyeUpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiIrCg9XYXRjaEpvYlJlcXVlc3QSGAoGam9iX2lkGAEgASgJQgi6SAVyA7ABASIuChBXYXRjaEpvYlJlc3BvbnNlEhoKA2pvYhgBIAEoCzINLmhvZGVpLnYxLkpvYiItChFFeHBsYWluSm9iUmVxdWVzdBIYCgZqb2JfaWQYASABKAlCCLpIBXIDsAEBIsMBChJFeHBsYWluSm9iUmVzcG9uc2USGgoDam9iGAEgASgLMg0uaG9kZWkudjEuSm9iEg8KB3N1bW1hcnkYAiABKAkSJQoHcmVhc29ucxgDIAMoCzIULmhvZGVpLnYxLldhaXRSZWFzb24SJQoGc2NvcmVzGAQgAygLMhUuaG9kZWkudjEuV29ya2VyU2NvcmUSMgoOZXhwZWN0ZWRfc3RhcnQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjkKDlBsYW5Kb2JSZXF1ZXN0EicKBHNwZWMYASABKAsyES5ob2RlaS52MS5Kb2JTcGVjQga6SAPIAQEipAEKD1BsYW5Kb2JSZXNwb25zZRIPCgdzdW1tYXJ5GAEgASgJEiUKB3JlYXNvbnMYAiADKAsyFC5ob2RlaS52MS5XYWl0UmVhc29uEiUKBnNjb3JlcxgDIAMoCzIVLmhvZGVpLnYxLldvcmtlclNjb3JlEjIKDmV4cGVjdGVkX3N0YXJ0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBCgpXYWl0UmVhc29uEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIUCgx3b3JrZXJfY291bnQYAyABKA0i1QEKC1dvcmtlclNjb3JlEhEKCXdvcmtlcl9pZBgBIAEoCRINCgVzY29yZRgCIAEoARIiCgVwYXJ0cxgDIAMoCzITLmhvZGVpLnYxLlNjb3JlUGFydBIpCgZwb2xpY3kYBCABKA4yGS5ob2RlaS52MS5QbGFjZW1lbnRQb2xpY3kSLQoNcG9saWN5X3NvdXJjZRgFIAEoDjIWLmhvZGVpLnYxLlBvbGljeVNvdXJjZRIXCgpwb29sX3Njb3JlGAYgASgBSACIAQFCDQoLX3Bvb2xfc2NvcmUiOwoJU2NvcmVQYXJ0Eg4KBnNjb3JlchgBIAEoCRIOCgZ3ZWlnaHQYAiABKAESDgoGcG9pbnRzGAMgASgBKnYKDFBvbGljeVNvdXJjZRIdChlQT0xJQ1lfU09VUkNFX1VOU1BFQ0lGSUVEEAASFQoRUE9MSUNZX1NPVVJDRV9KT0IQARIWChJQT0xJQ1lfU09VUkNFX1BPT0wQAhIYChRQT0xJQ1lfU09VUkNFX1NFUlZFUhADMoYFCgpKb2JTZXJ2aWNlEkQKCUNyZWF0ZUpvYhIaLmhvZGVpLnYxLkNyZWF0ZUpvYlJlcXVlc3QaGy5ob2RlaS52MS5DcmVhdGVKb2JSZXNwb25zZRJHCgpDcmVhdGVKb2JzEhsuaG9kZWkudjEuQ3JlYXRlSm9ic1JlcXVlc3QaHC5ob2RlaS52MS5DcmVhdGVKb2JzUmVzcG9uc2USQAoGR2V0Sm9iEhcuaG9kZWkudjEuR2V0Sm9iUmVxdWVzdBoYLmhvZGVpLnYxLkdldEpvYlJlc3BvbnNlIgOQAgESRgoITGlzdEpvYnMSGS5ob2RlaS52MS5MaXN0Sm9ic1JlcXVlc3QaGi5ob2RlaS52MS5MaXN0Sm9ic1Jlc3BvbnNlIgOQAgESRAoJQ2FuY2VsSm9iEhouaG9kZWkudjEuQ2FuY2VsSm9iUmVxdWVzdBobLmhvZGVpLnYxLkNhbmNlbEpvYlJlc3BvbnNlEkEKCFJldHJ5Sm9iEhkuaG9kZWkudjEuUmV0cnlKb2JSZXF1ZXN0GhouaG9kZWkudjEuUmV0cnlKb2JSZXNwb25zZRJDCghXYXRjaEpvYhIZLmhvZGVpLnYxLldhdGNoSm9iUmVxdWVzdBoaLmhvZGVpLnYxLldhdGNoSm9iUmVzcG9uc2UwARJMCgpFeHBsYWluSm9iEhsuaG9kZWkudjEuRXhwbGFpbkpvYlJlcXVlc3QaHC5ob2RlaS52MS5FeHBsYWluSm9iUmVzcG9uc2UiA5ACARJDCgdQbGFuSm9iEhguaG9kZWkudjEuUGxhbkpvYlJlcXVlc3QaGS5ob2RlaS52MS5QbGFuSm9iUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_hodei_v1_job]);
 
 /**
  * @generated from message hodei.v1.CreateJobRequest
@@ -502,7 +502,7 @@ export type WorkerScore = Message<"hodei.v1.WorkerScore"> & {
   workerId: string;
 
   /**
-   * Higher is better.
+   * Higher is better, among workers with the same policy source; a list is in the order in which workers would be taken.
    *
    * @generated from field: double score = 2;
    */
@@ -514,6 +514,26 @@ export type WorkerScore = Message<"hodei.v1.WorkerScore"> & {
    * @generated from field: repeated hodei.v1.ScorePart parts = 3;
    */
   parts: ScorePart[];
+
+  /**
+   * By which it is compared with the other workers of its pool.
+   *
+   * @generated from field: hodei.v1.PlacementPolicy policy = 4;
+   */
+  policy: PlacementPolicy;
+
+  /**
+   * @generated from field: hodei.v1.PolicySource policy_source = 5;
+   */
+  policySource: PolicySource;
+
+  /**
+   * Of the pool's best worker by the server's policy, by which a pool with a policy of its own is compared with other workers.
+   * Unset: the worker is compared with all by its score.
+   *
+   * @generated from field: optional double pool_score = 6;
+   */
+  poolScore?: number | undefined;
 };
 
 /**
@@ -555,6 +575,46 @@ export type ScorePart = Message<"hodei.v1.ScorePart"> & {
  */
 export const ScorePartSchema: GenMessage<ScorePart> = /*@__PURE__*/
   messageDesc(file_hodei_v1_job_service, 21);
+
+/**
+ * Whose placement policy it is.
+ *
+ * @generated from enum hodei.v1.PolicySource
+ */
+export const PolicySource = {
+  /**
+   * @generated from enum value: POLICY_SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: POLICY_SOURCE_JOB = 1;
+   */
+  JOB: 1,
+
+  /**
+   * @generated from enum value: POLICY_SOURCE_POOL = 2;
+   */
+  POOL: 2,
+
+  /**
+   * @generated from enum value: POLICY_SOURCE_SERVER = 3;
+   */
+  SERVER: 3,
+} as const;
+
+/**
+ * Whose placement policy it is.
+ *
+ * @generated from enum hodei.v1.PolicySource
+ */
+export type PolicySource = (typeof PolicySource)[keyof typeof PolicySource] | UnknownEnum;
+
+/**
+ * Describes the enum hodei.v1.PolicySource.
+ */
+export const PolicySourceSchema: GenEnum<PolicySource> = /*@__PURE__*/
+  enumDesc(file_hodei_v1_job_service, 0);
 
 /**
  * Submit, look at and steer jobs.

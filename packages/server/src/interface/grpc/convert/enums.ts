@@ -12,6 +12,7 @@ import {
   type MissingBytes,
   type PlacementPolicy,
   PlatformError,
+  type PolicySource,
   type SecretForm,
   type WorkerStatus,
 } from "@hodei/domain";
@@ -35,6 +36,10 @@ import {
   SecretForm as ProtoSecretForm,
   SecretFormSchema,
 } from "@hodei/proto/hodei/v1/job";
+import {
+  PolicySourceSchema,
+  PolicySource as ProtoPolicySource,
+} from "@hodei/proto/hodei/v1/job_service";
 import {
   LogGapSchema,
   LogStreamSchema,
@@ -157,8 +162,16 @@ export const PLACEMENT_POLICIES = enumTable<PlacementPolicy, ProtoPlacementPolic
     bin_pack: ProtoPlacementPolicy.BIN_PACK,
     spread: ProtoPlacementPolicy.SPREAD,
     first_available: ProtoPlacementPolicy.FIRST_AVAILABLE,
+    round_robin: ProtoPlacementPolicy.ROUND_ROBIN,
+    reliable: ProtoPlacementPolicy.RELIABLE,
   },
 );
+
+export const POLICY_SOURCES = enumTable<PolicySource, ProtoPolicySource>(PolicySourceSchema, {
+  job: ProtoPolicySource.JOB,
+  pool: ProtoPolicySource.POOL,
+  server: ProtoPolicySource.SERVER,
+});
 
 export const LOG_STREAMS = enumTable<LogStream, ProtoLogStream>(LogStreamSchema, {
   stdout: ProtoLogStream.STDOUT,
