@@ -16,6 +16,7 @@ export class RunNotices {
   readonly #context: Pick<CommandContext, "stderr" | "now">;
   #timer: NodeJS.Timeout | undefined;
   #attempt = 0;
+  #preemptionCount = 0;
   #lastSummary = "";
 
   constructor(
@@ -28,6 +29,7 @@ export class RunNotices {
 
   /** From here on a long wait is explained, until `stop`. */
   start(job: Job): void {
+    this.stop();
     this.#timer = setInterval(() => void this.#explainWait(job.id), WAIT_SHOWN_MS);
   }
 
@@ -40,7 +42,13 @@ export class RunNotices {
     if (job.state === JobState.RUNNING) this.stop();
     if (job.state !== JobState.PENDING || job.attempt <= this.#attempt) return;
     this.#attempt = job.attempt;
-    void notice(this.#context, `attempt ${job.attempt} failed; ${this.#nextTry(job)}`);
+    const isPreempted = job.preemptionCount > this.#preemptionCount;
+    this.#preemptionCount = job.preemptionCount;
+    const what = isPreempted
+      ? "gave up its place to a job of higher priority; it runs again when there is room"
+      : `failed; ${this.#nextTry(job)}`;
+    void notice(this.#context, `attempt ${job.attempt} ${what}`);
+    if (isPreempted) this.start(job);
   }
 
   /** Says how the job ended, unless its exit code says it all. */

@@ -69,6 +69,22 @@ test("an end that the exit code does not tell is told on standard error", async 
   );
 });
 
+test("that the job gave up its place is told, and is no failure", async () => {
+  const { context } = await run(["--", "x"], {
+    changes: [
+      { state: JobState.RUNNING, attempt: 1 },
+      { state: JobState.PENDING, attempt: 1, preemptionCount: 1 },
+      { state: JobState.RUNNING, attempt: 2, preemptionCount: 1 },
+      { ...succeeded, attempt: 2, preemptionCount: 1 },
+    ],
+  });
+  assert.equal(context.exitCode, 0);
+  assert.equal(
+    context.stderr.text,
+    "hodei: attempt 1 gave up its place to a job of higher priority; it runs again when there is room\n",
+  );
+});
+
 test("a retry is told", async () => {
   const { context } = await run(["--", "x"], {
     changes: [

@@ -70,11 +70,16 @@ export function jobFacts(job: Job, attempts: readonly Attempt[], now: Date, pain
       ["started", instant(job.startedAt)],
       ["finished", instant(job.finishedAt)],
       ["cancel asked", instant(job.cancelRequestedAt)],
-      ["preempted", job.preemptionCount === 0 ? undefined : `${job.preemptionCount} times`],
+      ["preempted", timesOf(job.preemptionCount)],
     ],
     paint,
   );
   return attempts.length === 0 ? about : `${about}\n${attemptTable(attempts, now, paint)}`;
+}
+
+function timesOf(count: number): string | undefined {
+  if (count === 0) return undefined;
+  return count === 1 ? "once" : `${count} times`;
 }
 
 function attemptTable(attempts: readonly Attempt[], now: Date, paint: Paint): string {
