@@ -6,13 +6,14 @@ import { KIND_FILTERS, passes, rejection, SIZE_FILTERS, STATE_FILTERS } from "./
 import { add, type HeldAttempt, type Host, hasRoom, keepBack, subtract } from "./host.ts";
 import type { Candidate } from "./plan.ts";
 import { dueSince } from "./urgency.ts";
-import { chooseVictims, compareVictims } from "./victims.ts";
+import { byWorth, chooseVictims, compareVictims } from "./victims.ts";
 
 /**
  * Jobs for which one plan looks at every worker for others to end, in the order of the plan; jobs behind them come in a later
- * turn, when some of the first are placed. Jobs that ask for the same as one for which there was nothing do not count.
+ * turn, when some of the first are placed. Jobs that ask for the same as one for which there was nothing do not count. One
+ * such look takes about 10 ms when 1,000 workers are full with 16 preemptible jobs each.
  */
-export const MAX_SEARCH_COUNT = 16;
+export const MAX_SEARCH_COUNT = 8;
 
 export interface PreemptionTerms {
   /** Every attempt that is out. */
@@ -45,6 +46,7 @@ export class Preemptions {
   readonly #terms: PreemptionTerms;
   readonly #now: Date;
   readonly #ending: Map<WorkerId, HeldAttempt[]>;
+  /** Those worth most first. */
   readonly #preemptible: Map<WorkerId, HeldAttempt[]>;
   /** Of what may be ended. */
   readonly #lowestPriorities = new Map<TenantId, number>();
@@ -63,7 +65,9 @@ export class Preemptions {
       terms.held.filter(({ isEnding }) => isEnding),
       workerOf,
     );
-    const preemptible = terms.held.filter((held) => held.isPreemptible && !held.isEnding);
+    const preemptible = terms.held
+      .filter((held) => held.isPreemptible && !held.isEnding)
+      .toSorted(byWorth);
     this.#preemptible = Map.groupBy(preemptible, workerOf);
     for (const { tenantId, priority } of preemptible) {
       const lowest = this.#lowestPriorities.get(tenantId) ?? priority;
@@ -161,8 +165,10 @@ export class Preemptions {
   }
 }
 
+const FILTERS_BUT_ROOM = [...KIND_FILTERS, ...SIZE_FILTERS, ...STATE_FILTERS];
+
 const isUsable = (host: Host, candidate: Candidate): boolean =>
-  passes([...KIND_FILTERS, ...SIZE_FILTERS, ...STATE_FILTERS], host, candidate);
+  passes(FILTERS_BUT_ROOM, host, candidate);
 
 /** Of jobs for which the same may end. */
 const searchKey = ({ tenantId, priority, requirements }: Candidate): string =>

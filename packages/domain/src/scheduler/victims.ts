@@ -9,9 +9,10 @@ export const MAX_VICTIM_COUNT = 64;
 type Order = (a: HeldAttempt, b: HeldAttempt) => number;
 
 /**
- * The attempts of `preemptible` that are to end so that a job with `requirements` finds room beside the others, where `room`
- * is left. None of them could stay. Those of low priority end rather than those of higher, then few rather than many, then
- * those that have not run for long. `undefined`: there would be no room, or more than `MAX_VICTIM_COUNT` would have to end.
+ * The attempts of `preemptible`, which are in the order `byWorth`, that are to end so that a job with `requirements` finds room
+ * beside the others, where `room` is left. None of them could stay. Those of low priority end rather than those of higher, then
+ * few rather than many, then those that have not run for long. `undefined`: there would be no room, or more than
+ * `MAX_VICTIM_COUNT` would have to end.
  *
  * The fewest are not always found: that would take time that doubles with each attempt.
  */
@@ -22,15 +23,12 @@ export function chooseVictims(
 ): readonly HeldAttempt[] | undefined {
   const emptied = preemptible.reduce((free, held) => add(free, held.requirements), room);
   if (!hasRoom(emptied, requirements)) return undefined;
-  const sizes = new Map(
-    preemptible.map((held) => [held, coveredShare(held.requirements, requirements, room)]),
-  );
-  const bySize: Order = (a, b) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0);
-  const choices = [[byAge], [bySize, byAge]].map((orders) => {
-    const order = inOrder([(a, b) => b.priority - a.priority, ...orders]);
-    return leaveOut(preemptible.toSorted(order), requirements, emptied);
-  });
-  const best = choices.reduce((a, b) => (compareVictims(b, a) < 0 ? b : a));
+  let best = leaveOut(preemptible, requirements, emptied);
+  if (best.length > 1) {
+    const ordered = preemptible.toSorted(bySize(requirements, room));
+    const other = leaveOut(ordered, requirements, emptied);
+    if (compareVictims(other, best) < 0) best = other;
+  }
   return best.length <= MAX_VICTIM_COUNT ? best : undefined;
 }
 
@@ -72,13 +70,18 @@ function coveredShare(freed: Requirements, needed: Requirements, room: Capacity)
   );
 }
 
-/** The oldest stays; ids decide between equals, so that the choice is the same everywhere. */
-const byAge: Order = (a, b) => beganMs(a) - beganMs(b) || (a.jobId < b.jobId ? -1 : 1);
+/**
+ * The higher priority is worth more, and of one priority what has run for longer; ids decide between equals, so that the choice
+ * is the same everywhere.
+ */
+export const byWorth: Order = (a, b) =>
+  b.priority - a.priority || beganMs(a) - beganMs(b) || (a.jobId < b.jobId ? -1 : 1);
 
-const inOrder =
-  (orders: readonly Order[]): Order =>
-  (a, b) =>
-    orders.reduce((result, order) => result || order(a, b), 0);
+/** Of one priority what frees least stays rather than what frees more. */
+function bySize(requirements: Requirements, room: Capacity): Order {
+  const sizeOf = (held: HeldAttempt) => coveredShare(held.requirements, requirements, room);
+  return (a, b) => b.priority - a.priority || sizeOf(a) - sizeOf(b) || byWorth(a, b);
+}
 
 /** What has not begun loses nothing: it counts as begun last of all. */
 const beganMs = ({ startedAt }: HeldAttempt): number =>
