@@ -13,7 +13,7 @@ import type { Scenario } from "./scenario.ts";
 
 /** All that is known once a run is over: what is stored, and what others saw. Checkers judge it. */
 export interface FinishedRun {
-  readonly scenario: Pick<Scenario, "activeMs" | "pool" | "replicaCount" | "requests" | "timing">;
+  readonly scenario: Pick<Scenario, "activeMs" | "pool" | "requests" | "timing">;
   readonly history: History;
   readonly jobs: ReadonlyMap<JobId, Job>;
   /** Oldest first. */

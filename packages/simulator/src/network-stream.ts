@@ -8,7 +8,7 @@ const SLOW_MS = 400;
 const SLOW_PROBABILITY = 0.03;
 /** A worker finds a peer that no longer answers by pings: an interval of 5 s and a time-out of 5 s. */
 const SILENCE_FOUND_MIN_MS = 5_000;
-const SILENCE_FOUND_MAX_MS = 10_000;
+export const SILENCE_FOUND_MAX_MS = 10_000;
 
 /** Told to the worker's end of a stream. */
 export interface WorkerEnd {

@@ -81,7 +81,7 @@ const UNUSABLE = ["disconnected", "drain_requested", "lost", "terminated"].map(
 
 /**
  * Until a job starts that others make room for, that room is given to nobody else, and no others make room for it. A job that
- * a limit may hold back meanwhile is promised nothing.
+ * a limit or its queue time-out may keep from starting meanwhile is promised nothing.
  */
 function checkPromises(run: FinishedRun): [JobId, string][] {
   const promises = new Promises(run);
@@ -116,13 +116,14 @@ class Promises {
 
   #claim(jobId: JobId, workerId: WorkerId): [JobId, string][] {
     const isTwice = this.#claims.has(jobId);
-    if (this.#run.jobs.get(jobId)?.policy.concurrency === null) this.#claims.set(jobId, workerId);
+    const policy = this.#run.jobs.get(jobId)?.policy;
+    if (policy?.concurrency === null && policy.timeouts.queueMs === null) {
+      this.#claims.set(jobId, workerId);
+    }
     return isTwice ? [[jobId, "was made room for twice"]] : [];
   }
 
-  /** One of several servers that has just begun to lead may not know of a promise for a moment. */
   #checkRoom(jobId: JobId, workerId: WorkerId): [JobId, string][] {
-    if (this.#run.scenario.replicaCount > 1) return [];
     const { jobs } = this.#run;
     const staying = [...this.#held]
       .filter(([, { workerId: on, isEnding }]) => on === workerId && !isEnding)
