@@ -196,6 +196,58 @@ test("a promise that cannot be kept any more is forgotten, and made anew elsewhe
   assert.deepEqual(wanted([p], taken, { hosts }), ["p@worker-1: v"], "there is no room there");
 });
 
+test("who finds room elsewhere first does not wait for what is being given up", () => {
+  const p = aPreemptor("p", 3_000, { claimedWorkerId: W1 });
+  const held = [aHeld("v", { cpuMillis: 4_000, isEnding: true, endingFor: p.jobId })];
+  const { placements } = plan([p], held, { hosts: hostsOf(held, { [W1]: {}, [W2]: {} }) });
+  assert.deepEqual(
+    placements.map(({ workerId }) => workerId),
+    [W2],
+  );
+});
+
+test("a limit that has come up since lets others have what was promised", () => {
+  const concurrency = { key: "k", limit: 1, onConflict: "queue" } as const;
+  const p = aPreemptor("p", 4_000, { claimedWorkerId: W1, concurrency });
+  const small = aCandidate("small");
+  const holder = { tenantId: DEFAULT_TENANT_ID, key: "k", jobId: "other" as JobId };
+  const usage = { ...NO_LIMIT_USAGE, holders: [holder] };
+  const limits = new LimitLedger(usage, { now: after(0), tenantJobsMax: null });
+  const { placements, heldBack } = plan([p, small], [], { limits });
+  assert.deepEqual(
+    [placements.map(({ jobId }) => jobId), heldBack.map(({ jobId }) => jobId)],
+    [["small"], ["p"]],
+  );
+});
+
+test("what is kept for one that has waited long is not taken by what others give up", () => {
+  // Room for neither: what the victim frees goes to the urgent job, what is free stays for the large one.
+  const held = [
+    aHeld("v", { cpuMillis: 2_000 }),
+    aHeld("w", { cpuMillis: 1_000, isPreemptible: false }),
+  ];
+  const large = aCandidate("large", { ...aNeed({ cpuMillis: 4_000 }), urgentSince: after(-1e10) });
+  const terms = { now: after(60_000), reserveAfterMs: 30_000 };
+  const urgent = (cpuMillis: number) => wanted([large, aPreemptor("p", cpuMillis)], held, terms);
+  assert.deepEqual(urgent(2_000), ["p@worker-1: v"]);
+  assert.deepEqual(urgent(3_000), []);
+});
+
+test("the room that was promised counts for the tenant's share in the same plan", () => {
+  const other = "other" as TenantId;
+  const p = aPreemptor("p", 2_000, { claimedWorkerId: W1 });
+  const own = aCandidate("own", { urgentSince: after(-1_000) });
+  const theirs = aCandidate("theirs", { tenantId: other });
+  const free = { ...ROOMY, cpuMillis: 3_000 };
+  const hosts = [aHost({ workerId: W1, free })];
+  const fairShare = { weights: new Map(), held: [], ends: [] };
+  const { placements } = plan([p, own, theirs], [], { hosts, fairShare });
+  assert.deepEqual(
+    placements.map(({ jobId }) => jobId),
+    ["p", "theirs"],
+  );
+});
+
 test("two that wait on one worker take turns by priority, whose room comes first", () => {
   const p = aPreemptor("p", 2_000, { claimedWorkerId: W1 });
   const q = aPreemptor("q", 2_000, { claimedWorkerId: W1, priority: 90 });
