@@ -7,7 +7,7 @@ const MAX_BATCH_BYTES = 512;
 
 /**
  * One attempt on a worker, from its assignment until its result is acked. What is to be said about it follows from its
- * state whenever the session asks: the start, then the log, then, once all of that is acked, the result.
+ * state whenever the session asks: the start, then the log, then the result.
  */
 export class SimulatedAttempt {
   readonly ref: AttemptRef;
@@ -78,9 +78,8 @@ export class SimulatedAttempt {
       this.#sentBytes = this.#ackedBytes;
     }
     if (this.#sentBytes < this.#writtenBytes) return this.#nextBatch(now, nowMs);
-    const isAcked = this.#ackedBytes === this.#writtenBytes;
     const isReportDue = nowMs - this.#reportSentAtMs >= RESEND_AFTER_MS;
-    if (this.#report === undefined || !isAcked || !isReportDue) return undefined;
+    if (this.#report === undefined || !isReportDue) return undefined;
     this.#reportSentAtMs = nowMs;
     return { type: "attempt_finished", report: this.#report };
   }

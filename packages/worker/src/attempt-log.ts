@@ -91,10 +91,6 @@ export class AttemptLog {
     return this.#sentOffset - this.#ackedOffset;
   }
 
-  get isAcked(): boolean {
-    return this.#ackedOffset === this.endOffset;
-  }
-
   /** Whether the spool is at its bound. */
   get isFull(): boolean {
     return this.#spool.isFull;

@@ -184,7 +184,7 @@ export class HeldAttempt {
     return Math.min(this.#batchDueAtMs(), this.#resendDueAtMs(), this.#reportDueAtMs());
   }
 
-  /** What is to be said now: the start, then the log, then, when all of that is acked, the result. */
+  /** What is to be said now: the start, then the log, then the result. */
   nextMessage(): AttemptMessage | undefined {
     const { ref } = this;
     const nowMs = this.#deps.clock.monotonicMs();
@@ -274,7 +274,8 @@ export class HeldAttempt {
   }
 
   #reportDueAtMs(): number {
-    if (this.#report === undefined || !this.#log.isAcked) return Number.POSITIVE_INFINITY;
+    // The server takes it when it has stored what came before.
+    if (this.#report === undefined || this.#log.unsentBytes > 0) return Number.POSITIVE_INFINITY;
     return this.#reportSentAtMs + RESEND_AFTER_MS;
   }
 }

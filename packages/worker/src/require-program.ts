@@ -54,23 +54,20 @@ export function requireFitting(launch: {
   });
 }
 
-/** The first that can be executed counts; one that cannot is remembered, as by execvp(3). */
+/** The first that can be executed counts; one that cannot is remembered, as by execvp(3). All are looked at together. */
 async function requireInPath(name: string, cwd: string, path: string): Promise<string> {
-  let denied: unknown;
-  let missing: unknown;
-  for (const folder of path.split(delimiter)) {
-    try {
-      return await requireExecutable(resolve(cwd, join(folder, name)));
-    } catch (error) {
-      if (errnoOf(error) === "EACCES") denied ??= error;
-      else missing = error;
-    }
-  }
-  throw denied ?? missing;
+  const folders = path.split(delimiter);
+  const found = await Promise.allSettled(
+    folders.map((folder) => requireExecutable(resolve(cwd, join(folder, name)))),
+  );
+  const first = found.find((result) => result.status === "fulfilled");
+  if (first !== undefined) return first.value;
+  const errors = found.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+  throw errors.find((error) => errnoOf(error) === "EACCES") ?? errors.at(-1);
 }
 
 async function requireExecutable(path: string): Promise<string> {
-  await access(path, constants.X_OK);
-  if ((await stat(path)).isFile()) return path;
+  const [, found] = await Promise.all([access(path, constants.X_OK), stat(path)]);
+  if (found.isFile()) return path;
   throw Object.assign(new Error(`${path} is no file`), { code: "EACCES" });
 }

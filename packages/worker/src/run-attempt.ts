@@ -206,7 +206,7 @@ class ProcessRun implements AttemptRun {
     const outcome = await this.#explainDisk(this.#outcome(exit, left, oomKillCount));
     const usage = group?.readUsage() ?? null;
     if (!this.#hasGivenUp) group?.release(left);
-    group?.remove();
+    void group?.remove();
     return { outcome, processesLeft: left.length, usage };
   }
 

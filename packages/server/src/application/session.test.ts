@@ -59,6 +59,21 @@ test("messages of one attempt are worked on in order even when they come at once
   assert.equal(await deps.logs.durableOffset(job.id, 1), 2);
 });
 
+test("a result that comes before its log is not answered, and taken when it comes again after it", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const { job, ref } = await running(deps, peer);
+  await peer.session.receive({ type: "log_batch", batch: logBatch(ref, 0, "a") });
+  await peer.session.receive(finish(ref, COMPLETED, 2));
+  await settled();
+  assert.equal((await find(deps, job)).state, "running");
+  assert.deepEqual(peer.of("result_ack"), []);
+  await peer.session.receive({ type: "log_batch", batch: logBatch(ref, 1, "b") });
+  await peer.session.receive(finish(ref, COMPLETED, 2));
+  await settled();
+  assert.equal((await find(deps, job)).state, "succeeded");
+});
+
 test("a database that is away ends the session and is told once, however many messages wait", async () => {
   class AwayLogStore extends MemoryLogStore {
     override async append(): Promise<never> {

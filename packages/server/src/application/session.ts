@@ -159,6 +159,7 @@ export class Session {
     const { logs, signals } = this.#deps;
     const [result] = await logs.append([batch]);
     if (result?.kind !== "stored") return this.#abandon(batch.ref);
+    this.#open.durableOffsets.set(batch.ref.leaseToken, result.durableOffset);
     this.#open.send({ type: "log_ack", ack: { ref: batch.ref, offset: result.durableOffset } });
     signals.notify(`log:${batch.ref.jobId}`);
   }
@@ -167,6 +168,10 @@ export class Session {
   async #finish(report: AttemptReport): Promise<void> {
     const { ref } = report;
     const { clock, random, log } = this.#deps;
+    if (!(await this.#isLogWhole(report))) {
+      log.warn("result_before_log", { workerId: this.#open.workerId, ...ref });
+      return;
+    }
     const ended = await this.#step(ref, (held) =>
       endAttempt(held, report, { at: clock.now(), random }),
     );
@@ -177,6 +182,13 @@ export class Session {
     }
     this.#open.known.delete(ref.leaseToken);
     this.#open.send({ type: "result_ack", ref, accepted });
+  }
+
+  /** Whether all that the attempt wrote is stored. A result that comes before is not answered: it comes again, after the log. */
+  async #isLogWhole({ ref, logBytes }: AttemptReport): Promise<boolean> {
+    const stored = this.#open.durableOffsets.get(ref.leaseToken) ?? 0;
+    if (logBytes <= stored) return true;
+    return logBytes <= (await this.#deps.logs.durableOffset(ref.jobId, ref.attempt));
   }
 
   /** Whether the attempt ended before with a result of its worker. */

@@ -26,6 +26,8 @@ export class OpenSession {
    * reading them, and stored only if nobody else changed the job. Not all are here.
    */
   readonly known = new Map<LeaseToken, HeldJob>();
+  /** How much is stored of the logs that it has carried. */
+  readonly durableOffsets = new Map<LeaseToken, number>();
   sentDrain = false;
 
   constructor(workerId: WorkerId, capacity: Capacity, connectedAt: Date) {
@@ -50,6 +52,7 @@ export class OpenSession {
     this.sentAssignments.delete(token);
     this.sentCancels.delete(token);
     this.known.delete(token);
+    this.durableOffsets.delete(token);
   }
 }
 

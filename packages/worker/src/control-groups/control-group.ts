@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Usage } from "@hodei/domain";
 import { errnoOf } from "../errno.ts";
@@ -65,9 +65,12 @@ export class ControlGroup {
     }
   }
 
-  /** A folder that still has members stays, for whoever ends them. */
-  remove(): void {
-    for (const { path } of this.#folders) removeFolder(path);
+  /**
+   * A folder that still has members stays, for whoever ends them. Waits while the kernel lets another process into a group,
+   * which takes it up to 15 ms.
+   */
+  async remove(): Promise<void> {
+    await Promise.allSettled(this.#folders.map(({ path }) => rmdir(path)));
   }
 }
 

@@ -13,6 +13,10 @@ import { PRELUDE_FD, preludeCommand, READY } from "./prelude.ts";
 
 /** Shells that wait; 0.2 MiB each. More attempts than that at once start as fast as shells can be forked. */
 const WAITING_COUNT = 4;
+/** When fewer wait, others are started at once. */
+const LOW_COUNT = 2;
+/** A short command has ended by then. */
+const REFILL_PAUSE_MS = 50;
 
 /** One of the two is set. Node reports a real-time signal (34 to 64) as exit code 0: it has no name for it. */
 export interface ProcessExit {
@@ -51,6 +55,7 @@ export class ShellPool {
   readonly #deps: ShellPoolDeps;
   readonly #waiting: Starting[] = [];
   #isStopped = false;
+  #refillTimer: NodeJS.Timeout | undefined;
 
   constructor(deps: ShellPoolDeps) {
     this.#deps = deps;
@@ -64,7 +69,7 @@ export class ShellPool {
   /** @throws AttemptFailure `spawn_failed` or `disk_full` */
   async take(): Promise<WaitingShell> {
     const starting = this.#waiting.shift() ?? startShell(this.#deps);
-    setImmediate(() => this.#refill());
+    this.#refillSoon();
     try {
       return await starting;
     } catch (cause) {
@@ -75,11 +80,24 @@ export class ShellPool {
   /** Ends the shells that wait. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    clearTimeout(this.#refillTimer);
     for (const starting of this.#waiting.splice(0)) {
       // One that could not start needs no end, and its failure is nobody's now.
       const shell = await starting.catch(() => undefined);
       if (shell !== undefined) await discard(shell);
     }
+  }
+
+  /** Not before what was taken has begun, as a fork holds up the event loop, unless the next would have to wait for it. */
+  #refillSoon(): void {
+    if (this.#waiting.length < LOW_COUNT) {
+      setImmediate(() => this.#refill());
+      return;
+    }
+    this.#refillTimer ??= setTimeout(() => {
+      this.#refillTimer = undefined;
+      this.#refill();
+    }, REFILL_PAUSE_MS).unref();
   }
 
   /**
@@ -129,7 +147,7 @@ async function startShell({ pipes, groups, user, log }: ShellPoolDeps): Promise<
   } catch (error) {
     closeSync(output.stdout.readFd);
     closeSync(output.stderr.readFd);
-    group?.remove();
+    await group?.remove();
     log.warn({ event: "worker.shell_not_started", err: error });
     throw error;
   }
@@ -196,7 +214,7 @@ async function discard(shell: WaitingShell): Promise<void> {
   closeSync(shell.stdoutFd);
   closeSync(shell.stderrFd);
   await shell.exited;
-  shell.group?.remove();
+  await shell.group?.remove();
 }
 
 function shellFailure(cause: unknown): AttemptFailure {

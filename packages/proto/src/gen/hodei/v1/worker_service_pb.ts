@@ -586,7 +586,7 @@ export const LogAckSchema: GenMessage<LogAck> = /*@__PURE__*/
   messageDesc(file_hodei_v1_worker_service, 14);
 
 /**
- * The end of an attempt. Sent after all of its log is acked; resent until acked itself.
+ * The end of an attempt. Sent after all of its log, which is stored before it; resent until acked.
  *
  * @generated from message hodei.v1.AttemptFinished
  */
