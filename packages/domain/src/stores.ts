@@ -83,6 +83,8 @@ export interface JobReader {
   nextDueAt(now: Date): Promise<Date | null>;
   /** What assigned and running jobs hold of their workers. */
   listHeld(): Promise<readonly HeldAttempt[]>;
+  /** Those of the jobs that `listHeld` would have, in no order. */
+  findHeld(ids: readonly JobId[]): Promise<readonly HeldAttempt[]>;
   /**
    * When the jobs ended that ended last, the last first, and whose they are. Of `limit` jobs at most, those left out that
    * never started, and those that `moveFinished` has moved.

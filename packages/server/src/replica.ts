@@ -8,6 +8,7 @@ import {
 } from "@hodei/domain";
 import {
   Activity,
+  ClusterSnapshot,
   checkHealth,
   createLoops,
   DEFAULT_SETTINGS,
@@ -127,8 +128,9 @@ export async function createReplica(
       await Promise.all([publicListener.stop(), workers.listener.stop()]);
       await removeReplica(deps);
       for (const part of stores.parts.toReversed()) await part.stop();
-      const { discovery, lateResultCount } = deps.statistics;
-      deps.log.info("replica_statistics", { discovery: discovery.summarize(), lateResultCount });
+      const { discovery, lateResultCount, driftCount } = deps.statistics;
+      const counts = { lateResultCount, driftCount };
+      deps.log.info("replica_statistics", { discovery: discovery.summarize(), ...counts });
     },
   };
 }
@@ -223,6 +225,12 @@ function createDeps(
     jobRetentionMs: options.config.jobRetentionMs,
     ...options.settings,
   };
+  const { readers } = database;
+  const sessions = new Sessions();
+  const statistics = new Statistics();
+  const activity = new Activity();
+  const workerHistory = new WorkerHistory();
+  const { log } = options;
   return {
     database,
     secrets,
@@ -234,22 +242,22 @@ function createDeps(
     joinTokens: joinTokenCodec(authority.rootFingerprint),
     certificateAuthority: authority,
     signals,
-    dueJobs: new DueJobs({
-      signals,
-      jobs: database.readers.jobs,
-      settings,
+    dueJobs: new DueJobs({ signals, jobs: readers.jobs, settings }),
+    cluster: new ClusterSnapshot({
+      ...{ signals, readers, sessions, settings, activity },
+      ...{ workerHistory, statistics, log },
     }),
-    sessions: new Sessions(),
+    sessions,
     replicaId: ids.next() as ReplicaId,
     uptime: new Uptime(systemClock.now()),
     pools: createLocalPools({ ...options, serverUrl: workerUrl }),
     subscriptions,
     keptRecords,
-    activity: new Activity(),
-    workerHistory: new WorkerHistory(),
-    statistics: new Statistics(),
+    activity,
+    workerHistory,
+    statistics,
     settings,
-    log: options.log,
+    log,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Component, LeaseToken, PlatformError, ReplicaId } from "@hodei/domain";
 import {
   Activity,
+  ClusterSnapshot,
   createLoops,
   type Deps,
   DueJobs,
@@ -68,6 +69,12 @@ export class Replica {
     const signals = new Signals(this.clock);
     const { settings } = scenario.timing;
     const leaseTokens = new SequenceIds(LEASE_SERIES + series);
+    const { readers } = this.link;
+    const sessions = new Sessions();
+    const statistics = new Statistics();
+    const activity = new Activity();
+    const workerHistory = new WorkerHistory();
+    const log = createLogger(world, this.name, () => this.#isAlive);
     this.deps = {
       database: this.link,
       logs: this.link.logs,
@@ -85,7 +92,11 @@ export class Replica {
         jobs: this.link.readers.jobs,
         settings,
       }),
-      sessions: new Sessions(),
+      cluster: new ClusterSnapshot({
+        ...{ signals, readers, sessions, settings, activity },
+        ...{ workerHistory, statistics, log },
+      }),
+      sessions,
       replicaId: this.id,
       uptime: new Uptime(this.clock.now()),
       pools: [
@@ -95,14 +106,14 @@ export class Replica {
           serverUrl: () => "https://simulated.test",
         },
       ],
-      activity: new Activity(),
-      workerHistory: new WorkerHistory(),
-      statistics: new Statistics(),
+      activity,
+      workerHistory,
+      statistics,
       subscriptions: [],
       // Days are longer than a run.
       keptRecords: [],
       settings,
-      log: createLogger(world, this.name, () => this.#isAlive),
+      log,
     };
     this.#loops = createLoops(this.deps, { epoch: () => this.#epoch });
   }

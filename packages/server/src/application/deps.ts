@@ -12,6 +12,7 @@ import type {
   SecretStore,
 } from "@hodei/domain";
 import type { Activity } from "./activity.ts";
+import type { ClusterSnapshot } from "./cluster-snapshot.ts";
 import type { Subscription } from "./deliver-events.ts";
 import type { DueJobs } from "./due-jobs.ts";
 import type { KeptRecords } from "./keep-records.ts";
@@ -36,6 +37,7 @@ export interface Deps {
   readonly certificateAuthority: CertificateAuthority;
   readonly signals: Signals;
   readonly dueJobs: DueJobs;
+  readonly cluster: ClusterSnapshot;
   readonly sessions: Sessions;
   readonly replicaId: ReplicaId;
   readonly uptime: Uptime;

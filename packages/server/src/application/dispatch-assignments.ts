@@ -2,6 +2,7 @@ import {
   type AttemptRef,
   endAskedAt,
   type Job,
+  type JobId,
   type JobSpec,
   outcomeOf,
   runTimeLeftMs,
@@ -15,19 +16,20 @@ type DispatchDeps = Pick<Deps, "database" | "secrets" | "sessions" | "clock" | "
 
 /**
  * Sends what the scheduler of this replica has just stored to the sessions that are here, before anybody reads it again.
- * The rest is left to `dispatchAssignments`: the secrets that a job needs, and whatever fails.
+ * `specs`: theirs, as far as they were read. The rest is left to `dispatchAssignments`: the secrets that a job needs, and whatever fails.
  */
 export async function sendAssignments(
-  deps: Pick<Deps, "database" | "sessions" | "clock" | "signals" | "log">,
+  deps: Pick<Deps, "sessions" | "clock" | "signals" | "log">,
   held: readonly HeldJob[],
+  specs: Promise<ReadonlyMap<JobId, JobSpec>>,
 ): Promise<void> {
   const here = held.filter(({ attempt }) => deps.sessions.find(attempt.workerId) !== undefined);
   if (here.length === 0) return;
   try {
-    const specs = await deps.database.readers.jobs.getSpecs(here.map(({ job }) => job.id));
+    const found = await specs;
     for (const { job, attempt } of here) {
       const session = deps.sessions.find(attempt.workerId);
-      const spec = specs.get(job.id);
+      const spec = found.get(job.id);
       if (
         session === undefined ||
         spec === undefined ||

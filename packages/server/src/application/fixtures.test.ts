@@ -26,6 +26,7 @@ import {
   someWorkerFacts,
 } from "@hodei/testkit";
 import { Activity } from "./activity.ts";
+import { ClusterSnapshot } from "./cluster-snapshot.ts";
 import { createJob } from "./create-job.ts";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
@@ -60,7 +61,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
   const ids = new SequenceIds(1);
   const tokens = new SequenceIds(2);
   const warnings: string[] = [];
-  const { jobs } = database.readers;
+  const sessions = new Sessions();
   const hash = (token: string) => `hash of ${token}`;
   const deps = {
     database,
@@ -83,8 +84,7 @@ export function testDeps(parts: Partial<Deps> = {}) {
       }),
     },
     signals,
-    dueJobs: new DueJobs({ signals, jobs, settings: DEFAULT_SETTINGS }),
-    sessions: new Sessions(),
+    sessions,
     replicaId: ids.next() as ReplicaId,
     uptime: new Uptime(new Date(0)),
     pools: [],
@@ -100,8 +100,11 @@ export function testDeps(parts: Partial<Deps> = {}) {
       error: (event) => void warnings.push(event),
     },
     ...parts,
-  } satisfies Omit<Deps, "clock">;
-  return { ...deps, clock, warnings };
+  } satisfies Omit<Deps, "clock" | "cluster" | "dueJobs">;
+  const { readers } = deps.database;
+  const dueJobs = new DueJobs({ ...deps, jobs: readers.jobs });
+  const cluster = new ClusterSnapshot({ ...deps, readers });
+  return { ...deps, dueJobs, cluster, clock, warnings };
 }
 
 export type TestDeps = ReturnType<typeof testDeps>;

@@ -34,11 +34,21 @@ export async function readCluster(
     readonly database: { readonly readers: Pick<Readers, "jobs" | "workers"> };
   },
 ): Promise<Cluster> {
-  const { workerHistory, settings, database } = deps;
+  const { database } = deps;
   const [workers, held] = await Promise.all([
     database.readers.workers.listLive(),
     database.readers.jobs.listHeld(),
   ]);
+  return toCluster(deps, workers, held);
+}
+
+/** The same of what was read already. */
+export function toCluster(
+  deps: ClusterDeps,
+  workers: readonly Worker[],
+  held: readonly HeldAttempt[],
+): Cluster {
+  const { workerHistory, settings } = deps;
   const heldByWorker = Map.groupBy(held, ({ workerId }) => workerId);
   const turns = turnsOf(deps, workers);
   const hosts = workers.flatMap((worker) => {

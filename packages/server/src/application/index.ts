@@ -1,6 +1,7 @@
 export { Activity } from "./activity.ts";
 export { cancelJob } from "./cancel-job.ts";
 export { checkHealth } from "./check-health.ts";
+export { ClusterSnapshot } from "./cluster-snapshot.ts";
 export { type CreateJobInput, createJob, createJobs, MAX_BATCH_COUNT } from "./create-job.ts";
 export { discardDeadLetters, listDeadLetters, replayDeadLetters } from "./dead-letters.ts";
 export { DELIVERY_TIMEOUT_MS, type Subscription } from "./deliver-events.ts";

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { type AttemptRef, type Job, MAX_PREEMPTIONS_PER_JOB, type Outcome } from "@hodei/domain";
 import { aJobSpec, FakeProvider } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
+import { ClusterSnapshot } from "./cluster-snapshot.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
 import { explainJob } from "./explain-job.ts";
 import {
@@ -223,6 +224,7 @@ test("what has changed since the plan was made is planned anew", async () => {
   readers.workers = readsOnce;
   const stale = {
     ...deps,
+    cluster: new ClusterSnapshot({ ...deps, readers }),
     database: {
       readers,
       transact: deps.database.transact.bind(deps.database),

@@ -12,7 +12,7 @@ import {
 import type { Deps } from "./deps.ts";
 import { toHosts } from "./hosts.ts";
 
-type PreemptDeps = Pick<Deps, "database" | "dueJobs" | "sessions" | "clock" | "log">;
+type PreemptDeps = Pick<Deps, "database" | "dueJobs" | "cluster" | "sessions" | "clock" | "log">;
 
 /**
  * Asks jobs to give up their places for others, and promises those the room: each set of jobs in a transaction with the one
@@ -28,7 +28,10 @@ export async function preemptJobs(
       isStored = await deps.database.transact((stores) => preempt(deps, stores, preemption));
     } finally {
       // Also where it may have been stored and no answer came: the next plan has to know of the promise.
-      if (!isStored) deps.dueJobs.forget();
+      if (!isStored) {
+        deps.dueJobs.forget();
+        deps.cluster.forget();
+      }
     }
     if (isStored) deps.log.info("jobs_preempted", { ...preemption });
   }

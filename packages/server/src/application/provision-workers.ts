@@ -18,7 +18,7 @@ import {
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { readFairShare } from "./fair-share.ts";
-import { countHeld, readCluster } from "./hosts.ts";
+import { countHeld } from "./hosts.ts";
 import { readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { removeWorker } from "./remove-worker.ts";
@@ -40,6 +40,7 @@ type ProvisionDeps = Pick<
   Deps,
   | "database"
   | "dueJobs"
+  | "cluster"
   | "clock"
   | "ids"
   | "joinTokens"
@@ -94,7 +95,7 @@ export class Provisioner {
     const { candidates: due } = await dueJobs.list(now);
     if (due.length === 0) return [];
     const limits = await readLedger(this.#deps, readers.limits, due);
-    const cluster = await readCluster(this.#deps);
+    const cluster = await this.#deps.cluster.read(now);
     const { held } = cluster;
     const fairShare = await readFairShare(this.#deps, readers.jobs, { candidates: due, held });
     const terms = planTerms(this.#deps, { now, limits, fairShare, cluster });

@@ -6,6 +6,7 @@ import {
   type Job,
   type JobChange,
   type JobId,
+  type JobSpec,
   type Lease,
   type Limited,
   type LimitLedger,
@@ -22,7 +23,7 @@ import { assignAttempt, type HeldJob } from "./attempts.ts";
 import type { Deps } from "./deps.ts";
 import { sendAssignments } from "./dispatch-assignments.ts";
 import { readFairShare } from "./fair-share.ts";
-import { readCluster, toHosts } from "./hosts.ts";
+import { toHosts } from "./hosts.ts";
 import { limitLocks, limitsOf, readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { preemptJobs } from "./preempt-jobs.ts";
@@ -35,6 +36,7 @@ type ScheduleDeps = Pick<
   Deps,
   | "database"
   | "dueJobs"
+  | "cluster"
   | "clock"
   | "newLeaseToken"
   | "sessions"
@@ -51,13 +53,16 @@ type ScheduleDeps = Pick<
 export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined> {
   const { readers } = deps.database;
   const now = deps.clock.now();
-  const { candidates, nextDueAt } = await deps.dueJobs.list(now);
+  const [{ candidates, nextDueAt }] = await Promise.all([
+    deps.dueJobs.list(now),
+    deps.cluster.catchUp(now),
+  ]);
   deps.statistics.noteSeen(
     candidates.map((job) => ({ jobId: job.jobId, dueSince: dueSince(job) })),
     { turnAt: now, now: deps.clock.now() },
   );
   if (candidates.length === 0) return nextDueAt ?? undefined;
-  const cluster = await readCluster(deps);
+  const cluster = await deps.cluster.read(now);
   // Without a worker nothing is planned, however much waits.
   if (cluster.hosts.length === 0) return nextDueAt ?? undefined;
   deps.activity.keep(new Set(cluster.hosts.map(({ workerId }) => workerId)));
@@ -73,18 +78,34 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
       some.map(({ workerId }) => workerId),
       now,
     );
+    const specs = readSpecs(deps, some);
     const assigned = await assign(deps, some, limited);
     // Once more: what was stored is what other replicas go by, and is later.
     deps.activity.note(
       assigned.map(({ attempt }) => attempt.workerId),
       deps.clock.now(),
     );
-    if (assigned.length < some.length) deps.dueJobs.forget();
-    await sendAssignments(deps, assigned);
+    if (assigned.length < some.length) {
+      deps.dueJobs.forget();
+      deps.cluster.forget();
+    }
+    await sendAssignments(deps, assigned, specs);
   }
   await preemptJobs(deps, preemptions);
   await supersedeJobs(deps, candidates, heldBack);
   return earlier(nextDueAt ?? undefined, limits.nextAt);
+}
+
+/** Specs of those that are to be sent from here, read while the placements are stored. */
+function readSpecs(
+  { database, sessions }: Pick<Deps, "database" | "sessions">,
+  placements: readonly Placement[],
+): Promise<ReadonlyMap<JobId, JobSpec>> {
+  const here = placements.filter(({ workerId }) => sessions.find(workerId) !== undefined);
+  if (here.length === 0) return Promise.resolve(new Map());
+  const specs = database.readers.jobs.getSpecs(here.map(({ jobId }) => jobId));
+  specs.catch(() => undefined); // `sendAssignments` tells, if anything was stored
+  return specs;
 }
 
 function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {

@@ -56,6 +56,8 @@ export class Statistics {
   readonly discovery = new Durations();
   /** Results of attempts that were not the current ones, and were refused. */
   lateResultCount = 0;
+  /** Workers and attempts that the scheduler's snapshot had otherwise than the database, without any event that tells of it. */
+  driftCount = 0;
   #lastTurn: { readonly at: Date; readonly jobIds: ReadonlySet<JobId> } | undefined;
 
   /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AttemptRef, JobId } from "@hodei/domain";
+import { MemoryLogStore } from "@hodei/testkit";
 import {
   ALICE,
   assign,
@@ -189,21 +190,23 @@ test("a log that was not kept for so long is a gap with all of its bytes", async
   const deps = testDeps();
   const { peer } = await connectedWorker(deps);
   const { job, ref } = await running(deps, peer);
-  // The store has nothing of the eight bytes, as when their day is gone.
+  await peer.session.receive({ type: "log_batch", batch: logBatch(ref, 0, "8 bytes\n") });
   await peer.session.receive(finish(ref, COMPLETED, 8));
   await settled();
+  // As when their day is gone.
+  const later = { ...deps, logs: new MemoryLogStore(deps) };
   const range = { jobId: job.id, attempt: 0, start: ALL.start, maxBytes: 1_000, stream: null };
-  const read = await readLogs(deps, ALICE, range);
+  const read = await readLogs(later, ALICE, range);
   const missing = { reason: "expired", lengthBytes: 8 };
   assert.deepEqual(
     read.chunks.map((chunk) => chunk.missing),
     [missing],
   );
   assert.deepEqual([read.nextOffset, read.complete], [8, true]);
-  const rest = await readLogs(deps, ALICE, { ...range, start: { kind: "offset", offset: 8 } });
+  const rest = await readLogs(later, ALICE, { ...range, start: { kind: "offset", offset: 8 } });
   assert.deepEqual([rest.chunks, rest.nextOffset, rest.complete], [[], 8, true]);
   const tailed: unknown[] = [];
-  for await (const { chunks } of tailLogs(deps, ALICE, { ...ALL, jobId: job.id }, NEVER)) {
+  for await (const { chunks } of tailLogs(later, ALICE, { ...ALL, jobId: job.id }, NEVER)) {
     tailed.push(...chunks.map((chunk) => chunk.missing));
   }
   assert.deepEqual(tailed, [missing]);

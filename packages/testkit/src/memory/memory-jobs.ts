@@ -109,6 +109,10 @@ export class MemoryJobReader implements JobReader {
     return times.length === 0 ? null : new Date(times.reduce((a, b) => Math.min(a, b)));
   }
 
+  async findHeld(ids: readonly JobId[]): Promise<readonly HeldAttempt[]> {
+    return (await this.listHeld()).filter(({ jobId }) => ids.includes(jobId));
+  }
+
   async listHeld(): Promise<readonly HeldAttempt[]> {
     return this.#unfinished().flatMap((job) => {
       const { id: jobId, state, lease, tenantId, startedAt, policy, preemptionCount } = job;

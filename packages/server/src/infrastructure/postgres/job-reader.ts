@@ -96,14 +96,18 @@ const NEXT_DUE_AT: Statement = {
       (select min(queue_deadline_at) from job where state = 'pending' and queue_deadline_at > $1)) as at`,
 };
 
-const LIST_HELD: Statement = {
-  name: "job_list_held",
-  text: `
+const SELECT_HELD = `
     select j.id, j.lease_worker_id, j.tenant_id, j.priority, j.cancel_requested_at, j.preempted_by, j.preemption_count,
       s.policy -> 'requirements' as requirements, s.policy -> 'preemptible' as preemptible,
       case when j.state = 'running' then j.started_at end as started_at
     from job j join job_spec s on s.job_id = j.id
-    where j.state in ('assigned', 'running')`,
+    where j.state in ('assigned', 'running')`;
+
+const LIST_HELD: Statement = { name: "job_list_held", text: SELECT_HELD };
+
+const FIND_HELD: Statement = {
+  name: "job_find_held",
+  text: `${SELECT_HELD} and j.id = any($1::uuid[])`,
 };
 
 const LIST_LAST_ENDS: Statement = {
@@ -238,6 +242,10 @@ export class PostgresJobReader implements JobReader {
   async listHeld(): Promise<readonly HeldAttempt[]> {
     const rows = await this.#sql.run<HeldRow>(LIST_HELD, []);
     return rows.map(toHeldAttempt);
+  }
+
+  async findHeld(ids: readonly JobId[]): Promise<readonly HeldAttempt[]> {
+    return (await this.#sql.run<HeldRow>(FIND_HELD, [ids])).map(toHeldAttempt);
   }
 
   async listLastEnds(limit: number): Promise<readonly TenantEnd[]> {

@@ -188,6 +188,19 @@ function testHeldJobs(open: Open): void {
 }
 
 function testPreemptedJobs(open: Open): void {
+  test("what some jobs hold is what they have among all", async (context) => {
+    const scene = await open(context);
+    const { jobs } = scene.database.readers;
+    const [running, waiting] = [await scene.runningJob(), await scene.pendingJob()];
+    const others = [await scene.assignedJob(), await scene.succeededJob()];
+    const all = await jobs.listHeld();
+    const own = all.filter(({ jobId }) => jobId === running.id);
+    assert.equal(own.length, 1);
+    assert.deepEqual(await jobs.findHeld([running.id, waiting.id]), own);
+    assert.equal((await jobs.findHeld(others.map(({ id }) => id))).length, 1);
+    assert.deepEqual(await jobs.findHeld([]), []);
+  });
+
   test("of what is held is told what may end, what is ending and for whom", async (context) => {
     const scene = await open(context);
     const preemptible = { preemptible: true, priority: -7 };
