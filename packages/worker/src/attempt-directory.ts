@@ -1,5 +1,5 @@
-import { constants, mkdirSync, writeFileSync } from "node:fs";
-import { access, chmod, lstat, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, chmod, lstat, mkdir, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import type { ExitReason, InputFile } from "@hodei/domain";
@@ -42,21 +42,21 @@ export async function fillDirectory(
   user: AttemptUser | undefined,
 ): Promise<void> {
   try {
-    mkdirSync(directory.path, { mode: 0o700 });
-    mkdirSync(directory.workPath, { mode: 0o700 });
-    mkdirSync(directory.tmpPath, { mode: 0o700 });
+    await mkdir(directory.path, { mode: 0o700 });
+    await mkdir(directory.workPath, { mode: 0o700 });
+    await mkdir(directory.tmpPath, { mode: 0o700 });
     const { privateHome, sandbox } = spec.isolation;
-    if (privateHome || sandbox) mkdirSync(directory.homePath, { mode: 0o700 });
+    if (privateHome || sandbox) await mkdir(directory.homePath, { mode: 0o700 });
     if (spec.work.kind === "script") {
-      writeFileSync(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
+      await writeFile(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
     }
     if (spec.stdin.length > 0) {
-      writeFileSync(directory.stdinPath, spec.stdin, { mode: 0o600, flag: "wx" });
+      await writeFile(directory.stdinPath, spec.stdin, { mode: 0o600, flag: "wx" });
     }
   } catch (cause) {
     throw writeFailure(`the attempt's directory ${directory.path}`, "internal", cause);
   }
-  for (const file of spec.files) writeInput(directory.workPath, file);
+  for (const file of spec.files) await writeInput(directory.workPath, file);
   if (user !== undefined) await giveTo(user, directory.path);
 }
 
@@ -101,7 +101,7 @@ function workingDirFailure(path: string, cause: unknown): AttemptFailure {
   return new AttemptFailure("input_failed", text, { cause });
 }
 
-function writeInput(workPath: string, file: InputFile): void {
+async function writeInput(workPath: string, file: InputFile): Promise<void> {
   const parts = file.path.split("/");
   if (file.path.startsWith("/") || parts.includes("..") || parts.at(-1) === "") {
     throw new AttemptFailure(
@@ -111,8 +111,8 @@ function writeInput(workPath: string, file: InputFile): void {
   }
   const path = join(workPath, file.path);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(path, file.content, { mode: file.executable ? 0o700 : 0o600, flag: "wx" });
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(path, file.content, { mode: file.executable ? 0o700 : 0o600, flag: "wx" });
   } catch (cause) {
     throw writeFailure(`the input file "${file.path}"`, "input_failed", cause);
   }
