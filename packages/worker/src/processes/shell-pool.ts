@@ -13,10 +13,8 @@ import { PRELUDE_FD, preludeCommand, READY } from "./prelude.ts";
 
 /** Shells that wait; 0.2 MiB each. More attempts than that at once start as fast as shells can be forked. */
 const WAITING_COUNT = 4;
-/** When fewer wait, others are started at once. */
-const LOW_COUNT = 2;
 /** A short command has ended by then. */
-const REFILL_PAUSE_MS = 50;
+const REFILL_PAUSE_MS = 30;
 
 /** One of the two is set. Node reports a real-time signal (34 to 64) as exit code 0: it has no name for it. */
 export interface ProcessExit {
@@ -55,7 +53,8 @@ export class ShellPool {
   readonly #deps: ShellPoolDeps;
   readonly #waiting: Starting[] = [];
   #isStopped = false;
-  #refillTimer: NodeJS.Timeout | undefined;
+  /** Starts that are to come. */
+  #dueCount = 0;
 
   constructor(deps: ShellPoolDeps) {
     this.#deps = deps;
@@ -63,7 +62,7 @@ export class ShellPool {
 
   /** Starts the first shells, without waiting for them. */
   start(): void {
-    this.#refill();
+    this.#refillSoon();
   }
 
   /** @throws AttemptFailure `spawn_failed` or `disk_full` */
@@ -80,7 +79,6 @@ export class ShellPool {
   /** Ends the shells that wait. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearTimeout(this.#refillTimer);
     for (const starting of this.#waiting.splice(0)) {
       // One that could not start needs no end, and its failure is nobody's now.
       const shell = await starting.catch(() => undefined);
@@ -88,27 +86,28 @@ export class ShellPool {
     }
   }
 
-  /** Not before what was taken has begun, as a fork holds up the event loop, unless the next would have to wait for it. */
+  /**
+   * Starts what is lacking a moment later, one after the other: a fork holds up the event loop, and what was just taken is to
+   * begin. The first at once if none is left for the next who comes. A start that fails is tried again after the next `take`.
+   */
   #refillSoon(): void {
-    if (this.#waiting.length < LOW_COUNT) {
-      setImmediate(() => this.#refill());
-      return;
+    const firstMs = this.#waiting.length === 0 ? 0 : REFILL_PAUSE_MS;
+    const lackingCount = WAITING_COUNT - this.#waiting.length - this.#dueCount;
+    for (let index = 0; index < lackingCount; index += 1) {
+      this.#dueCount += 1;
+      setTimeout(
+        () => {
+          this.#dueCount -= 1;
+          if (!this.#isStopped) this.#startOne();
+        },
+        firstMs + index * REFILL_PAUSE_MS,
+      ).unref();
     }
-    this.#refillTimer ??= setTimeout(() => {
-      this.#refillTimer = undefined;
-      this.#refill();
-    }, REFILL_PAUSE_MS).unref();
   }
 
-  /**
-   * One fork in each turn of the event loop. Not one after another is ready: those that wait for the kernel at the same
-   * time wait no longer than one.
-   */
-  #refill(): void {
-    if (this.#isStopped || this.#waiting.length >= WAITING_COUNT) return;
+  #startOne(): void {
     const starting = startShell(this.#deps);
     this.#waiting.push(starting);
-    setImmediate(() => this.#refill());
     starting.then(
       (shell) => this.#watch(starting, shell),
       (err) => {
