@@ -143,7 +143,7 @@ test("nothing is lost when connections of every kind are ended at random", async
   while (!isDone || endedCount < 100) {
     const { rows } = await direct.query<{ query: string }>(`
       select query, pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid() and random() < 0.05`);
+      where datname = current_database() and pid <> pg_backend_pid() and random() < 0.1`);
     endedCount += rows.length;
     for (const { query } of rows) kinds.add(query.trim().slice(0, 30));
     await direct.query("select pg_sleep(0.1)");
