@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { CONTRACT, runTool, type ToolResult } from "./repository.ts";
 
 /** A step that could not be run here, and why. */
@@ -25,11 +26,15 @@ const STEPS: readonly Step[] = [
   { name: "unit tests", run: () => runScript("tools/test.ts", "--only", "unit") },
 ];
 
-process.exitCode = await main();
+/** `--without-unit-tests`: for who runs `npm test` anyway, which has them. */
+const { values } = parseArgs({ options: { "without-unit-tests": { type: "boolean" } } });
+process.exitCode = await main(
+  STEPS.filter(({ name }) => name !== "unit tests" || !values["without-unit-tests"]),
+);
 
-async function main(): Promise<number> {
+async function main(steps: readonly Step[]): Promise<number> {
   let failedCount = 0;
-  for (const { name, run } of STEPS) {
+  for (const { name, run } of steps) {
     const startedAt = performance.now();
     const result = await run();
     const duration = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`.padStart(7);
