@@ -168,6 +168,13 @@ export {
   redactionWarnings,
   trimBlank,
 } from "./redaction-rules.ts";
+export {
+  checkRetention,
+  type EndedJob,
+  keptUntil,
+  type RetentionRules,
+  shortestRetentionMs,
+} from "./retention.ts";
 export { DEFAULT_RETRY_POLICY, isRetried, type RetryPolicy, retryDelayMs } from "./retry-policy.ts";
 export { describeConstraint, holds } from "./scheduler/constraints.ts";
 export { FAIR_AGING_MS, type FairShare, type TenantEnd } from "./scheduler/fair-order.ts";
@@ -255,6 +262,7 @@ export type {
   JobStore,
   JoinToken,
   JoinTokenStore,
+  KeyPosition,
   LeadershipStore,
   LimitLock,
   LimitReader,

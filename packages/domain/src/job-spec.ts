@@ -155,6 +155,8 @@ export interface JobSpec {
   readonly logPolicy: LogPolicy;
   /** Processes that outlive the command are left alone and reported; else they are ended. */
   readonly keepBackground: boolean;
+  /** How long the job is kept after its end, at least; `null`: as its pool, its tenant or the server is set. */
+  readonly retentionMs: number | null;
   readonly isolation: Isolation;
 }
 
@@ -196,6 +198,7 @@ export function createJobSpec(work: Command | Script, parts: Partial<JobSpec> = 
     deadline: null,
     logPolicy: DEFAULT_LOG_POLICY,
     keepBackground: false,
+    retentionMs: null,
     isolation: DEFAULT_ISOLATION,
     ...parts,
   };

@@ -70,6 +70,7 @@ export interface JobPolicy {
   readonly retryPolicy: RetryPolicy;
   readonly concurrency: Concurrency | null;
   readonly rateLimit: RateLimit | null;
+  readonly retentionMs: number | null;
 }
 
 export interface Job {
@@ -152,6 +153,7 @@ export function createJob(spec: JobSpec, facts: NewJobFacts): Job {
       retryPolicy: spec.retryPolicy,
       concurrency: spec.concurrency,
       rateLimit: spec.rateLimit,
+      retentionMs: spec.retentionMs,
     },
     correlationId: facts.correlationId,
     state: "pending",

@@ -6,6 +6,7 @@ import type { JobId, LeaseToken, ReplicaId, TenantId, WorkerId } from "./ids.ts"
 import type { Job, JobEvent, JobState } from "./job.ts";
 import type { JobSpec } from "./job-spec.ts";
 import type { KeyHolder, LimitKey, RateStart } from "./limits.ts";
+import type { EndedJob } from "./retention.ts";
 import type { TenantEnd } from "./scheduler/fair-order.ts";
 import type { HeldAttempt } from "./scheduler/host.ts";
 import type { Candidate } from "./scheduler/plan.ts";
@@ -61,6 +62,12 @@ export interface JobChange {
   readonly attempt: Attempt;
 }
 
+/** Of an idempotency key among all of them, by its job. */
+export interface KeyPosition {
+  readonly createdAt: Date;
+  readonly jobId: JobId;
+}
+
 export interface JobReader {
   /** @throws PlatformError `not_found` */
   get(id: JobId): Promise<Job>;
@@ -69,6 +76,8 @@ export interface JobReader {
   getSpec(id: JobId): Promise<JobSpec>;
   /** Of those of the jobs that exist. */
   getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>>;
+  /** The instant with whose day a job goes that `moveFinished` has moved; `undefined` of every other. */
+  findKeptUntil(id: JobId): Promise<Date | undefined>;
   /** Newest first. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /**
@@ -117,15 +126,24 @@ export interface JobStore extends JobReader {
   /**
    * Moves jobs that ended at `endedUntil` or before, with their specs and attempts, out of the way of those that live: the
    * oldest first, `limit` at most, and none that a stored dependency names. Returns how many. Every reader finds them as
-   * before, and nothing changes them any more; once their retention is over they go. Two who move at once move different
+   * before, and nothing changes them any more; they go with the day that `keptUntil` says. Two who move at once move different
    * jobs.
    */
-  moveFinished(endedUntil: Date, limit: number): Promise<number>;
+  moveFinished(
+    endedUntil: Date,
+    limit: number,
+    keptUntil: (job: EndedJob) => Date,
+  ): Promise<number>;
   /**
-   * Forgets idempotency keys of jobs that were created before `createdBefore` and are gone, `limit` at most, and returns how
-   * many. A key that is not forgotten yet is free all the same once its job is gone: this only keeps them few.
+   * Looks at idempotency keys of jobs that were created before `createdBefore`, the oldest that come after `from` first, `limit` at
+   * most, and forgets those whose jobs are gone. Returns where to go on, `null` after the last. A key that is not forgotten
+   * yet is free all the same once its job is gone: this only keeps them few.
    */
-  forgetKeys(createdBefore: Date, limit: number): Promise<number>;
+  forgetKeys(
+    createdBefore: Date,
+    limit: number,
+    from: KeyPosition | null,
+  ): Promise<KeyPosition | null>;
 }
 
 /** How the attempts of one worker went. */

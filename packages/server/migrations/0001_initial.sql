@@ -176,12 +176,13 @@ create table job_key (
   autovacuum_vacuum_cost_delay = 0
 );
 
-create index job_key_oldest on job_key (created_at);
+create index job_key_oldest on job_key (created_at, job_id);
 
 -- Jobs that have ended, with their specs. They never change, and were checked when they were in job.
 --
--- In partitions, one for each day of UTC, that the server makes and drops (PostgresPartitions): that of the job's end.
+-- In partitions, one for each day of UTC, that the server makes and drops (PostgresPartitions): that with which the job goes.
 create table finished_job (
+  kept_until timestamptz not null,
   id uuid not null,
   tenant_id text not null,
   state text not null,
@@ -216,17 +217,17 @@ create table finished_job (
   labels jsonb not null,
   policy jsonb not null,
   spec json not null,
-  primary key (id, finished_at)
-) partition by range (finished_at);
+  primary key (id, kept_until)
+) partition by range (kept_until);
 
 create index finished_job_newest on finished_job (tenant_id, created_at, id);
 create index finished_job_not_succeeded on finished_job (tenant_id, created_at, id)
   where state in ('failed', 'cancelled', 'timed_out');
 create index finished_job_labels on finished_job using gin (labels jsonb_path_ops) where labels <> '{}';
 
--- Attempts of finished_job, in partitions by the day of their job's end.
+-- Attempts of finished_job, which go with their jobs.
 create table finished_attempt (
-  job_finished_at timestamptz not null,
+  kept_until timestamptz not null,
   job_id uuid not null,
   number integer not null,
   tenant_id text not null,
@@ -246,8 +247,8 @@ create table finished_attempt (
   peak_memory_bytes bigint,
   read_bytes bigint,
   written_bytes bigint,
-  primary key (job_id, number, job_finished_at)
-) partition by range (job_finished_at);
+  primary key (job_id, number, kept_until)
+) partition by range (kept_until);
 
 -- Finds the attempts of a day, in order to know whether its log may go. Costs next to nothing to keep.
 create index finished_attempt_assigned on finished_attempt using brin (assigned_at);

@@ -84,3 +84,27 @@ test("pools have policies of their own by name, and wrong ones are named", () =>
   }
   assert.match(refusal(of("a=spread,a=spread")), /poolPolicies: "a" has two policies/);
 });
+
+test("tenants and pools have retentions of their own, in days", () => {
+  const day = 86_400_000;
+  const tenants = (text: string) => ({ HODEI_SERVER_TENANT_JOB_RETENTIONS: text });
+  const pools = (text: string) => ({ HODEI_SERVER_POOL_JOB_RETENTIONS: text });
+  assert.deepEqual(
+    readServerConfig(OPTIONS, tenants("a=7, b=30/400")).tenantJobRetentions,
+    new Map([
+      ["a", { ms: 7 * day, maxMs: null }],
+      ["b", { ms: 30 * day, maxMs: 400 * day }],
+    ]),
+  );
+  const gpu = readServerConfig(OPTIONS, pools("gpu=1")).poolJobRetentions;
+  assert.deepEqual(gpu, new Map([["gpu", day]]));
+  for (const wrong of ["a", "a=0", "=1", "a=1d", "a=1/0", "a=36501", "a=1.5"]) {
+    assert.match(
+      refusal(tenants(wrong)),
+      /tenantJobRetentions: .* must look like name=days/,
+      wrong,
+    );
+  }
+  assert.match(refusal(tenants("a=1,a=2")), /tenantJobRetentions: "a" has two retentions/);
+  assert.match(refusal(pools("gpu=1/2")), /poolJobRetentions: "gpu" must look like name=days/);
+});

@@ -15,6 +15,7 @@ const PREFIX = "HODEI_SERVER_";
 const PLACEMENT_POLICY_NAMES = Object.keys(PLACEMENT_POLICIES) as PlacementPolicy[];
 
 const DAY_MS = 86_400_000;
+const RETENTION_DAYS_MAX = 36_500;
 const TIB = 1024 ** 4;
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -104,8 +105,14 @@ export const schema = z.strictObject({
    * logs, which say so. Default: 1 TiB.
    */
   tenantLogBytesPerDay: z.coerce.number().int().min(0).default(TIB),
-  /** How long a job is kept after its end, with its attempts, at least; whole days go at once. Default: 30 days. */
+  /** How long a job is kept after its end, with its attempts, at least; whole days go at once, after 31 days whole months, after 366 whole years. Default: 30 days. */
   jobRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
+  /** The longest that a job's own spec may ask for. Default: 366 days. */
+  jobRetentionMaxMs: milliseconds.max(36_500 * DAY_MS).default(366 * DAY_MS),
+  /** How long jobs of single tenants are kept instead, and the longest that their specs may ask for: `name=days` or `name=days/days` with commas. */
+  tenantJobRetentions: z.string().default("").transform(toTenantRetentions),
+  /** The same of jobs whose last attempt was on a worker of the pool: `name=days` with commas. */
+  poolJobRetentions: z.string().default("").transform(toPoolRetentions),
   /** How long an event is kept, at least; whole days go at once. Default: 30 days. */
   eventRetentionMs: milliseconds.max(36_500 * DAY_MS).default(30 * DAY_MS),
   /** Where every event goes as JSON, by POST; it must be trusted with the events of all tenants. Default: nowhere. */
@@ -152,6 +159,53 @@ function toPoolPolicies(
     }
   }
   return policies;
+}
+
+/** Of one tenant. */
+interface TenantRetention {
+  readonly ms: number;
+  /** `null`: as for others. */
+  readonly maxMs: number | null;
+}
+
+function toTenantRetentions(
+  text: string,
+  context: z.RefinementCtx<string>,
+): ReadonlyMap<TenantId, TenantRetention> {
+  const parsed = parseRetentions(text, context, "name=days or name=days/days");
+  return new Map([...parsed].map(([name, retention]) => [name as TenantId, retention]));
+}
+
+function toPoolRetentions(
+  text: string,
+  context: z.RefinementCtx<string>,
+): ReadonlyMap<string, number> {
+  const parsed = parseRetentions(text, context, "name=days");
+  for (const [name, { maxMs }] of parsed) {
+    if (maxMs !== null) context.addIssue(`"${name}" must look like name=days`);
+  }
+  return new Map([...parsed].map(([name, { ms }]) => [name, ms]));
+}
+
+function parseRetentions(
+  text: string,
+  context: z.RefinementCtx<string>,
+  form: string,
+): ReadonlyMap<string, TenantRetention> {
+  const retentions = new Map<string, TenantRetention>();
+  for (const entry of text.split(",").filter((part) => part !== "")) {
+    const [, name = "", days = "", max] =
+      /^([^=]+)=(\d{1,5})(?:\/(\d{1,5}))?$/.exec(entry.trim()) ?? [];
+    const counts = [days, ...(max === undefined ? [] : [max])].map(Number);
+    if (name === "" || counts.some((count) => count < 1 || count > RETENTION_DAYS_MAX)) {
+      context.addIssue(`"${entry}" must look like ${form}, of 1 to ${RETENTION_DAYS_MAX} days`);
+    } else if (retentions.has(name)) {
+      context.addIssue(`"${name}" has two retentions`);
+    }
+    const maxMs = max === undefined ? null : Number(max) * DAY_MS;
+    retentions.set(name, { ms: Number(days) * DAY_MS, maxMs });
+  }
+  return retentions;
 }
 
 function toTenantWeights(

@@ -5,6 +5,7 @@ import {
   DEFAULT_TENANT_ID,
   type PlatformError,
   type ReplicaId,
+  type RetentionRules,
 } from "@hodei/domain";
 import {
   Activity,
@@ -195,9 +196,10 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     leadership,
   ];
   const keptRecords = [
-    { partitions: logDays, retentionMs: config.logRetentionMs },
-    { partitions: eventDays, retentionMs: config.eventRetentionMs },
-    ...jobDays.map((partitions) => ({ partitions, retentionMs: config.jobRetentionMs })),
+    { partitions: logDays, retentionMs: config.logRetentionMs, made: "ahead" as const },
+    { partitions: eventDays, retentionMs: config.eventRetentionMs, made: "ahead" as const },
+    // Their days say when they go, and most days are never needed.
+    ...jobDays.map((partitions) => ({ partitions, retentionMs: 0, made: "when_needed" as const })),
   ];
   return { signals, database, requestDatabase, secrets, logs, leadership, keptRecords, parts };
 }
@@ -222,7 +224,7 @@ function createDeps(
     poolPolicies: options.config.poolPolicies,
     tenantJobsMax: options.config.tenantJobsMax ?? null,
     tenantWeights: options.config.tenantWeights,
-    jobRetentionMs: options.config.jobRetentionMs,
+    retention: retentionOf(options.config),
     ...options.settings,
   };
   const { readers } = database;
@@ -258,6 +260,20 @@ function createDeps(
     statistics,
     settings,
     log,
+  };
+}
+
+function retentionOf(config: ServerConfig): RetentionRules {
+  const { jobRetentionMs, jobRetentionMaxMs, poolJobRetentions, tenantJobRetentions } = config;
+  const tenants = [...tenantJobRetentions];
+  return {
+    serverMs: jobRetentionMs,
+    poolsMs: poolJobRetentions,
+    tenantsMs: new Map(tenants.map(([id, { ms }]) => [id, ms])),
+    maxMs: jobRetentionMaxMs,
+    tenantMaxMs: new Map(
+      tenants.flatMap(([id, { maxMs }]) => (maxMs === null ? [] : [[id, maxMs]])),
+    ),
   };
 }
 

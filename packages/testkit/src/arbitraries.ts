@@ -206,6 +206,7 @@ export const anyJobSpec = (): Arbitrary<JobSpec> =>
       overflow: fc.constantFrom("drop", "block"),
     }),
     keepBackground: fc.boolean(),
+    retentionMs: fc.option(fc.integer({ min: 1, max: 366 * 86_400_000 })),
     isolation: record({ privateHome: fc.boolean(), sandbox: fc.boolean() }),
   }).map(({ instants, ...rest }) => ({ ...rest, ...instants }));
 

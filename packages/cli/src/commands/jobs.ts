@@ -122,11 +122,11 @@ async function listJobs(flags: ListFlags, context: CommandContext): Promise<void
 async function getJob(jobId: string, flags: Flags, context: CommandContext): Promise<void> {
   await withConnection(context, flags, async ({ client }) => {
     const response = await client.jobs.getJob({ jobId });
-    const { job, attempts } = response;
+    const { job, attempts, keptUntil } = response;
     if (job === undefined) throw noJob();
     await print(context, flags.output, {
       data: () => messageToJson(GetJobResponseSchema, response),
-      text: () => jobFacts(job, attempts, context.now(), painter(context)),
+      text: () => jobFacts({ job, attempts, keptUntil }, context.now(), painter(context)),
     });
   });
 }
@@ -149,7 +149,7 @@ async function wait(
     });
     await print(context, flags.output, {
       data: () => messageToJson(JobSchema, job),
-      text: () => jobFacts(job, [], context.now(), painter(context)),
+      text: () => jobFacts({ job }, context.now(), painter(context)),
     });
     context.exitCode = exitCodeOfJob(job);
   });
@@ -164,7 +164,7 @@ async function cancelJob(jobId: string, flags: Flags, context: CommandContext): 
       text: () =>
         job.finishedAt === undefined
           ? `job ${jobId} is being cancelled; wait for its end with: hodei jobs wait ${jobId}\n`
-          : jobFacts(job, [], context.now(), painter(context)),
+          : jobFacts({ job }, context.now(), painter(context)),
     });
   });
 }

@@ -11,7 +11,7 @@ import { formatDuration } from "../values/duration.ts";
 import { formatSize } from "../values/size.ts";
 import { enumWord } from "./enum-word.ts";
 import { type Cell, facts, type Style, table } from "./text.ts";
-import { age, instant } from "./time.ts";
+import { age, instant, type Timestamp } from "./time.ts";
 
 type Paint = (style: Style, text: string) => string;
 
@@ -54,7 +54,19 @@ export function outcomeText(outcome: Outcome): string {
 }
 
 /** All about one job. */
-export function jobFacts(job: Job, attempts: readonly Attempt[], now: Date, paint: Paint): string {
+export function jobFacts(
+  {
+    job,
+    attempts = [],
+    keptUntil,
+  }: {
+    readonly job: Job;
+    readonly attempts?: readonly Attempt[];
+    readonly keptUntil?: Timestamp | undefined;
+  },
+  now: Date,
+  paint: Paint,
+): string {
   const labels = Object.entries(job.labels).map(([name, value]) => `${name}=${value}`);
   const about = facts(
     [
@@ -69,6 +81,7 @@ export function jobFacts(job: Job, attempts: readonly Attempt[], now: Date, pain
       ["not before", waitsUntil(job, now) ? instant(job.runAt) : undefined],
       ["started", instant(job.startedAt)],
       ["finished", instant(job.finishedAt)],
+      ["kept until", instant(keptUntil)],
       ["cancel asked", instant(job.cancelRequestedAt)],
       ["preempted", timesOf(job.preemptionCount)],
     ],

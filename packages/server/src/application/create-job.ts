@@ -1,6 +1,7 @@
 import {
   applyJobEvent,
   checkJobSpec,
+  checkRetention,
   createJob as createDomainJob,
   type InsertedJob,
   type Job,
@@ -33,7 +34,7 @@ export interface CreateJobInput {
   readonly idempotencyKey: string | null;
 }
 
-type CreateDeps = Pick<Deps, "database" | "clock" | "ids">;
+type CreateDeps = Pick<Deps, "database" | "clock" | "ids" | "settings">;
 
 /**
  * Stores the job and its `created` event in one transaction; resolved means kept. A repeat with the same key and spec
@@ -70,7 +71,10 @@ async function insert(
   caller: Caller,
   inputs: readonly CreateJobInput[],
 ): Promise<readonly Job[]> {
-  for (const { spec } of inputs) checkJobSpec(spec);
+  for (const { spec } of inputs) {
+    checkJobSpec(spec);
+    checkRetention(deps.settings.retention, caller.tenantId, spec);
+  }
   const now = deps.clock.now();
   const { tenantId, correlationId } = caller;
   const causedBy = requestCause(caller.requestId);

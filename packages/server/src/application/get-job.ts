@@ -11,13 +11,25 @@ export async function findOwnJob(
   return ownedBy(principal, "job", await deps.database.readers.jobs.find(id), id);
 }
 
-/** A job with its spec and its attempts, oldest first. @throws PlatformError `not_found` */
+/** A job with its spec, its attempts, oldest first, and with what day it goes, if it is about to. @throws PlatformError `not_found` */
 export async function getJob(
   deps: Pick<Deps, "database">,
   principal: Principal,
   id: JobId,
-): Promise<{ job: Job; spec: JobSpec; attempts: readonly Attempt[] }> {
+): Promise<{
+  job: Job;
+  spec: JobSpec;
+  attempts: readonly Attempt[];
+  /** `null` until it has ended and moved out of the way of those that live. */
+  keptUntil: Date | null;
+}> {
   const job = await findOwnJob(deps, principal, id);
   const { jobs, attempts } = deps.database.readers;
-  return { job, spec: await jobs.getSpec(id), attempts: await attempts.list(id) };
+  const keptUntil = job.outcome === null ? undefined : await jobs.findKeptUntil(id);
+  return {
+    job,
+    spec: await jobs.getSpec(id),
+    attempts: await attempts.list(id),
+    keptUntil: keptUntil ?? null,
+  };
 }

@@ -63,7 +63,9 @@ test("a job that moved out of the way since it ended is waited for as any other"
   const { peer } = await connectedWorker(deps);
   const first = await end(deps, peer, COMPLETED);
   await deps.clock.advance(deps.settings.finishedSettleMs);
-  const moved = await deps.database.transact(({ jobs }) => jobs.moveFinished(deps.clock.now(), 10));
+  const moved = await deps.database.transact(({ jobs }) =>
+    jobs.moveFinished(deps.clock.now(), 10, () => deps.clock.now()),
+  );
   assert.equal(moved, 1);
   const job = await submit(deps, afterEach([first]));
   assert.deepEqual([job.isBlocked, job.state], [false, "pending"]);

@@ -9,6 +9,8 @@ const AHEAD_MS = 7 * DAY_MS;
 export interface KeptRecords {
   readonly partitions: DayPartitions;
   readonly retentionMs: number;
+  /** Whether their days are made before the first record comes. Those that are not cost their first writer a moment. */
+  readonly made: "ahead" | "when_needed";
 }
 
 type KeepDeps = Pick<Deps, "keptRecords" | "clock" | "log">;
@@ -21,7 +23,8 @@ export async function prepareRecords({
   const nowMs = clock.now().getTime();
   // Clocks of servers differ a little: yesterday may not be over everywhere.
   const [from, to] = [new Date(nowMs - DAY_MS), new Date(nowMs + AHEAD_MS)];
-  await Promise.all(keptRecords.map(({ partitions }) => partitions.create(from, to)));
+  const ahead = keptRecords.filter(({ made }) => made === "ahead");
+  await Promise.all(ahead.map(({ partitions }) => partitions.create(from, to)));
 }
 
 /** One turn: days to come are made ready, and those that were kept for long enough go. */

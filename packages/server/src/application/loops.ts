@@ -4,7 +4,7 @@ import type { Deps } from "./deps.ts";
 import { dispatchAssignments, dispatchDrains } from "./dispatch-assignments.ts";
 import { FencedDatabase, type Leadership } from "./fenced-database.ts";
 import { keepRecords } from "./keep-records.ts";
-import { moveFinishedJobs } from "./move-finished-jobs.ts";
+import { FinishedJobsMove } from "./move-finished-jobs.ts";
 import { Provisioner } from "./provision-workers.ts";
 import {
   endSilentSessions,
@@ -91,7 +91,10 @@ export function createLoops(deps: Deps, leadership: Leadership): readonly Compon
     led("reap-unacknowledged", [], (own) => () => reapUnacknowledged(own)),
     led("reap-stuck-cancels", [], (own) => () => reapStuckCancels(own)),
     led("reap-queue-timeouts", [], (own) => () => reapQueueTimeouts(own)),
-    led("move-finished-jobs", [], (own) => () => moveFinishedJobs(own)),
+    led("move-finished-jobs", [], (own) => {
+      const move = new FinishedJobsMove(own);
+      return () => move.run();
+    }),
     new Reconciler(deps, {
       ...observer,
       enabled: always,

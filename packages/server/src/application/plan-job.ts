@@ -1,4 +1,11 @@
-import { checkJobSpec, createJob, type JobId, type JobSpec, judgeDependency } from "@hodei/domain";
+import {
+  checkJobSpec,
+  checkRetention,
+  createJob,
+  type JobId,
+  type JobSpec,
+  judgeDependency,
+} from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { type Explanation, waitSummary } from "./explain-job.ts";
 import { dependenciesOf } from "./job-dependencies.ts";
@@ -15,6 +22,7 @@ export async function planJob(
   spec: JobSpec,
 ): Promise<Omit<Explanation, "job">> {
   checkJobSpec(spec);
+  checkRetention(deps.settings.retention, tenantId, spec);
   const now = deps.clock.now();
   const id = deps.ids.next() as JobId;
   const job = createJob(spec, { id, tenantId, correlationId: id, now });

@@ -9,7 +9,7 @@ import type { Caller } from "./principal.ts";
  * not ended
  */
 export async function retryJob(
-  deps: Pick<Deps, "database" | "clock" | "ids">,
+  deps: Pick<Deps, "database" | "clock" | "ids" | "settings">,
   caller: Caller,
   id: JobId,
   idempotencyKey: string | null,

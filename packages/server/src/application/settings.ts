@@ -1,4 +1,9 @@
-import { DEFAULT_PLACEMENT_POLICY, type PlacementPolicy, type TenantId } from "@hodei/domain";
+import {
+  DEFAULT_PLACEMENT_POLICY,
+  type PlacementPolicy,
+  type RetentionRules,
+  type TenantId,
+} from "@hodei/domain";
 
 /** Times and bounds of the control plane. All in milliseconds unless the name says otherwise. */
 export interface Settings {
@@ -25,8 +30,8 @@ export interface Settings {
   readonly cancelTimeoutMs: number;
   /** How long a job that has ended stays among those that live: what still comes about it, and who asks for it, is quick. */
   readonly finishedSettleMs: number;
-  /** How long a job is kept after its end, at least; whole days go at once. */
-  readonly jobRetentionMs: number;
+  /** How long jobs are kept after their end, at least; whole days go at once. */
+  readonly retention: RetentionRules;
   /** A replica that has not renewed its row for this long counts as dead. */
   readonly replicaTtlMs: number;
   /** Longest pause of a loop: what a lost wake-up costs at most. */
@@ -56,7 +61,13 @@ export const DEFAULT_SETTINGS: Settings = {
   acknowledgeTimeoutMs: 10_000,
   cancelTimeoutMs: 300_000,
   finishedSettleMs: 60_000,
-  jobRetentionMs: 30 * 86_400_000,
+  retention: {
+    serverMs: 30 * 86_400_000,
+    poolsMs: new Map(),
+    tenantsMs: new Map(),
+    maxMs: 366 * 86_400_000,
+    tenantMaxMs: new Map(),
+  },
   replicaTtlMs: 10_000,
   pollIntervalMs: 1_000,
   tenantJobsMax: null,

@@ -17,13 +17,13 @@ export class MemoryAttemptReader implements AttemptReader {
   }
 
   async find(jobId: JobId, number: number): Promise<Attempt | undefined> {
-    return this.#tables.attempts.get(keyOf({ jobId, number }));
+    return this.#tables.attempts.get(attemptKey({ jobId, number }));
   }
 
   async list(jobId: JobId): Promise<readonly Attempt[]> {
     const attempts: Attempt[] = [];
     for (let number = 1; ; number += 1) {
-      const attempt = this.#tables.attempts.get(keyOf({ jobId, number }));
+      const attempt = this.#tables.attempts.get(attemptKey({ jobId, number }));
       if (attempt === undefined) return attempts;
       attempts.push(attempt);
     }
@@ -67,9 +67,9 @@ export class MemoryAttemptStore extends MemoryAttemptReader implements AttemptSt
 }
 
 export function storeAttempt({ attempts }: Tables, attempt: Attempt): void {
-  attempts.set(keyOf(attempt), attempt);
+  attempts.set(attemptKey(attempt), attempt);
 }
 
 type AttemptKey = Pick<Attempt, "jobId" | "number">;
 
-const keyOf = ({ jobId, number }: AttemptKey): string => `${jobId}/${number}`;
+export const attemptKey = ({ jobId, number }: AttemptKey): string => `${jobId}/${number}`;

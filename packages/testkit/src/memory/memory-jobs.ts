@@ -1,9 +1,11 @@
 import {
   byUrgency,
   type Candidate,
+  type EndedJob,
   endAskedAt,
   type HeldAttempt,
   type InsertedJob,
+  invariant,
   isPreemptible,
   isTerminal,
   type Job,
@@ -27,7 +29,7 @@ import {
   type TenantId,
   type WorkerId,
 } from "@hodei/domain";
-import { storeAttempt } from "./memory-attempts.ts";
+import { attemptKey, storeAttempt } from "./memory-attempts.ts";
 import { compareText, newestFirst } from "./pages.ts";
 import type { DraftTables, JobRow, Tables } from "./tables.ts";
 
@@ -53,6 +55,10 @@ export class MemoryJobReader implements JobReader {
   async getSpecs(ids: readonly JobId[]): Promise<ReadonlyMap<JobId, JobSpec>> {
     const rows = ids.flatMap((id) => findJobRow(this.#tables, id) ?? []);
     return new Map(rows.map(({ job, spec }) => [job.id, spec]));
+  }
+
+  async findKeptUntil(id: JobId): Promise<Date | undefined> {
+    return this.#tables.movedJobs.get(id)?.keptUntil;
   }
 
   async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
@@ -250,7 +256,11 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
     return stored;
   }
 
-  async moveFinished(endedUntil: Date, limit: number): Promise<number> {
+  async moveFinished(
+    endedUntil: Date,
+    limit: number,
+    keptUntil: (job: EndedJob) => Date,
+  ): Promise<number> {
     this.#draft.ensureOpen();
     const endOf = ({ job }: JobRow) => job.finishedAt?.getTime() ?? Number.POSITIVE_INFINITY;
     const awaited = new Set(
@@ -262,15 +272,23 @@ export class MemoryJobStore extends MemoryJobReader implements JobStore {
       .slice(0, limit);
     for (const row of rows) {
       this.#draft.finishedJobs.delete(row.job.id);
-      this.#draft.movedJobs.set(row.job.id, row);
+      this.#draft.movedJobs.set(row.job.id, { ...row, keptUntil: keptUntil(this.#ended(row)) });
     }
     return rows.length;
   }
 
   /** Jobs are kept for as long as the process lives, and so are their keys. */
-  async forgetKeys(): Promise<number> {
+  async forgetKeys(): Promise<null> {
     this.#draft.ensureOpen();
-    return 0;
+    return null;
+  }
+
+  #ended({ job, spec }: JobRow): EndedJob {
+    const { tenantId, finishedAt } = job;
+    invariant(finishedAt !== null, "only jobs that have ended move");
+    const attempt = this.#draft.attempts.get(attemptKey({ jobId: job.id, number: job.attempt }));
+    const worker = attempt && this.#draft.workers.get(attempt.workerId);
+    return { tenantId, finishedAt, retentionMs: spec.retentionMs, pool: worker?.pool ?? null };
   }
 }
 

@@ -19,13 +19,17 @@ export interface JobRow {
   readonly spec: JobSpec;
 }
 
+export interface MovedJobRow extends JobRow {
+  readonly keptUntil: Date;
+}
+
 /** Everything a memory database holds, as one transaction or reader sees it. */
 export interface Tables {
   /** Jobs that have not ended, apart from the others because most queries ask for these only. */
   readonly unfinishedJobs: Rows<JobRow>;
   readonly finishedJobs: Rows<JobRow>;
   /** Those that `moveFinished` took from `finishedJobs`. */
-  readonly movedJobs: Rows<JobRow>;
+  readonly movedJobs: Rows<MovedJobRow>;
   /** Job ids by tenant and idempotency key. */
   readonly idempotencyKeys: Rows<string>;
   readonly attempts: Rows<Attempt>;
@@ -54,7 +58,7 @@ export interface DraftTables extends Tables {
 export class MemoryTables implements Tables {
   readonly unfinishedJobs = new Map<string, JobRow>();
   readonly finishedJobs = new Map<string, JobRow>();
-  readonly movedJobs = new Map<string, JobRow>();
+  readonly movedJobs = new Map<string, MovedJobRow>();
   readonly idempotencyKeys = new Map<string, string>();
   readonly attempts = new Map<string, Attempt>();
   readonly workers = new Map<string, Worker>();

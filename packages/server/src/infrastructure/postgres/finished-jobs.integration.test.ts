@@ -3,9 +3,11 @@ import { after, before, beforeEach, test } from "node:test";
 import {
   applyAttemptEvent,
   applyJobEvents,
+  type EndedJob,
   type Job,
   type JobEvent,
   type JobId,
+  type KeyPosition,
   outcomeOf,
 } from "@hodei/domain";
 import {
@@ -50,8 +52,9 @@ beforeEach(async () => {
   await client.query("truncate job, job_spec, job_key, attempt, finished_job, finished_attempt");
 });
 
-const move = (limit = 1_000) =>
-  database.transact(({ jobs }) => jobs.moveFinished(at("2030-01-01T00:00"), limit));
+/** Each job goes with the day of its end, unless `keptUntil` says otherwise. */
+const move = (limit = 1_000, keptUntil = ({ finishedAt }: EndedJob) => finishedAt) =>
+  database.transact(({ jobs }) => jobs.moveFinished(at("2030-01-01T00:00"), limit, keptUntil));
 
 const drop = async (text: string) => Promise.all(days.map((table) => table.drop(at(text))));
 
@@ -83,6 +86,15 @@ async function countRows(): Promise<Readonly<Record<string, number>>> {
   return (await client.query(`select ${counts.join(", ")}`)).rows[0];
 }
 
+const EMPTY = {
+  job: 0,
+  job_spec: 0,
+  attempt: 0,
+  finished_job: 0,
+  finished_attempt: 0,
+  job_key: 0,
+};
+
 test("what has ended leaves nothing behind where jobs live, and goes with the day of its end", async () => {
   const first = await endedJob(at("2026-03-01T23:59"), "first");
   const second = await endedJob(at("2026-03-02T00:00"), "second");
@@ -112,9 +124,12 @@ test("a key is free once its job is gone, and keys of jobs that are gone are for
   for (const key of ["a", "b", "c"]) await endedJob(at("2026-03-01T12:00"), key);
   await insert(at("2026-03-01T11:00"), "live");
   assert.equal(await move(), 3);
-  const forget = (text: string, limit: number) =>
-    database.transact(({ jobs }) => jobs.forgetKeys(at(text), limit));
-  assert.equal(await forget("2026-04-01T00:00", 10), 0);
+  const forget = (text: string, limit: number, from: KeyPosition | null = null) =>
+    database.transact(({ jobs }) => jobs.forgetKeys(at(text), limit, from));
+  const keys = async () =>
+    (await client.query("select key from job_key order by key")).rows.map(({ key }) => key);
+  assert.equal(await forget("2026-04-01T00:00", 10), null);
+  assert.deepEqual(await keys(), ["a", "b", "c", "live"]);
   await drop("2026-03-02T00:00");
 
   const again = aNewJob({ id: ids.next() as JobId }, { idempotencyKey: "a" });
@@ -125,15 +140,40 @@ test("a key is free once its job is gone, and keys of jobs that are gone are for
     { job: fresh.job, created: true },
     { job: again.job, created: false },
   ]);
-  assert.equal(await forget("2026-03-01T00:00", 10), 0);
-  assert.equal(await forget("2026-04-01T00:00", 1), 1);
-  assert.equal(await forget("2026-04-01T00:00", 10), 1);
-  assert.equal(await forget("2026-04-01T00:00", 10), 0);
-  const { rows } = await client.query("select key from job_key order by key");
-  assert.deepEqual(
-    rows.map(({ key }) => key),
-    ["a", "d", "live"],
-  );
+  assert.equal(await forget("2026-03-01T00:00", 10), null);
+  assert.deepEqual(await keys(), ["a", "b", "c", "d", "live"]);
+  // One after the other, past those that stay.
+  let from: KeyPosition | null = null;
+  const left: number[] = [];
+  do {
+    from = await forget("2026-04-01T00:00", 1, from);
+    left.push((await keys()).length);
+  } while (from !== null);
+  assert.equal(left[0], 5, "the oldest is there, and is looked at once");
+  assert.equal(left.at(-1), 3);
+  assert.deepEqual(await keys(), ["a", "d", "live"]);
+});
+
+test("jobs that are kept for long go later, and one batch makes all the days that it needs", async () => {
+  await drop("2026-05-01T00:00");
+  const jobs: Job[] = [];
+  for (let day = 1; day <= 9; day += 1) jobs.push(await endedJob(at(`2026-05-0${day}T12:00`)));
+  const [first, last] = [jobs[0], jobs.at(-1)];
+  assert.ok(first && last);
+  // The first ended goes last.
+  const keptUntil = ({ finishedAt }: EndedJob) =>
+    new Date(
+      at("2026-06-20T00:00").getTime() - finishedAt.getTime() + at("2026-05-01T00:00").getTime(),
+    );
+  assert.equal(await move(100, keptUntil), 9);
+  const until = await database.readers.jobs.findKeptUntil(last.id);
+  assert.deepEqual(until, at("2026-06-11T12:00"));
+  const goneDays = [at("2026-06-11T00:00")];
+  assert.deepEqual(await drop("2026-06-12T00:00"), [goneDays, goneDays]);
+  assert.equal(await database.readers.jobs.find(last.id), undefined);
+  assert.deepEqual(await database.readers.jobs.find(first.id), first);
+  assert.equal((await drop("2026-06-20T00:00"))[0]?.length, 8);
+  assert.deepEqual(await countRows(), EMPTY);
 });
 
 test("of many calls with the key of a job that is gone exactly one makes the job", async () => {

@@ -34,6 +34,11 @@ const FIND_FINISHED: Statement = {
   text: `${SELECT_FINISHED_JOB} where f.id = any($1::uuid[])`,
 };
 
+const FIND_KEPT_UNTIL: Statement = {
+  name: "job_find_kept_until",
+  text: "select kept_until from finished_job where id = $1",
+};
+
 const GET_SPECS: Statement = {
   name: "job_get_specs",
   text: "select job_id as id, name, labels, policy, spec from job_spec where job_id = any($1::uuid[])",
@@ -214,6 +219,11 @@ export class PostgresJobReader implements JobReader {
     type SpecRow = SpecColumns & { readonly id: string };
     const rows = await findAll<SpecRow>(this.#sql, GET_SPECS, GET_FINISHED_SPECS, ids);
     return new Map(rows.map((row) => [row.id as JobId, fromSpecColumns(row)]));
+  }
+
+  async findKeptUntil(id: JobId): Promise<Date | undefined> {
+    const [row] = await this.#sql.run<{ readonly kept_until: Date }>(FIND_KEPT_UNTIL, [id]);
+    return row?.kept_until;
   }
 
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {

@@ -1,4 +1,5 @@
 import {
+  type EndedJob,
   type InsertedJob,
   type Job,
   type JobChange,
@@ -6,6 +7,7 @@ import {
   type JobId,
   type JobStore,
   jobEventRecords,
+  type KeyPosition,
   type NewJob,
   type QueueLimits,
 } from "@hodei/domain";
@@ -97,12 +99,20 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
     return stored;
   }
 
-  moveFinished(endedUntil: Date, limit: number): Promise<number> {
-    return moveFinishedJobs(this.#transaction, endedUntil, limit);
+  moveFinished(
+    endedUntil: Date,
+    limit: number,
+    keptUntil: (job: EndedJob) => Date,
+  ): Promise<number> {
+    return moveFinishedJobs(this.#transaction, { endedUntil, limit }, keptUntil);
   }
 
-  forgetKeys(createdBefore: Date, limit: number): Promise<number> {
-    return forgetKeys(this.#transaction, createdBefore, limit);
+  forgetKeys(
+    createdBefore: Date,
+    limit: number,
+    from: KeyPosition | null,
+  ): Promise<KeyPosition | null> {
+    return forgetKeys(this.#transaction, { createdBefore, limit }, from);
   }
 
   async updateAll(changes: readonly JobChange[]): Promise<readonly Job[]> {

@@ -11,7 +11,6 @@ export function logPartitions(address: PostgresAddress): PostgresPartitions {
       where assigned_at >= day_start and assigned_at < day_end and (finished_at is null or finished_at > kept_from))
     or exists (
       select from finished_attempt
-      where assigned_at >= day_start and assigned_at < day_end and finished_at > kept_from
-        and job_finished_at > kept_from)`;
+      where assigned_at >= day_start and assigned_at < day_end and finished_at > kept_from)`;
   return new PostgresPartitions({ address, table: { name: "log_chunk", isNeeded } });
 }

@@ -81,8 +81,12 @@ test("the columns that statements name are those of the table", async () => {
   assert.deepEqual(await columnTypes("job"), JOB_COLUMN_TYPES);
   assert.deepEqual(await columnTypes("attempt"), ATTEMPT_COLUMN_TYPES);
   const spec = { name: "text", labels: "jsonb", policy: "jsonb", spec: "json" };
-  assert.deepEqual(await columnTypes("finished_job"), { ...JOB_COLUMN_TYPES, ...spec });
-  const finishedAttempt = { job_finished_at: "timestamptz", ...ATTEMPT_COLUMN_TYPES };
+  assert.deepEqual(await columnTypes("finished_job"), {
+    kept_until: "timestamptz",
+    ...JOB_COLUMN_TYPES,
+    ...spec,
+  });
+  const finishedAttempt = { kept_until: "timestamptz", ...ATTEMPT_COLUMN_TYPES };
   assert.deepEqual(await columnTypes("finished_attempt"), finishedAttempt);
 });
 

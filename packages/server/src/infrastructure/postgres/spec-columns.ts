@@ -22,7 +22,7 @@ export type SpecJson = Omit<
 export function toSpecColumns(whole: JobSpec): SpecColumns {
   const { name, labels, priority, requirements, placement, timeouts, retryPolicy, ...others } =
     whole;
-  const { preemptible, concurrency, rateLimit, ...rest } = others;
+  const { preemptible, concurrency, rateLimit, retentionMs, ...rest } = others;
   const spec = {
     ...rest,
     stdin: toBase64(rest.stdin),
@@ -42,6 +42,7 @@ export function toSpecColumns(whole: JobSpec): SpecColumns {
       retryPolicy,
       concurrency,
       rateLimit,
+      retentionMs,
     },
     spec,
   };

@@ -8,6 +8,8 @@ import { connect, Transaction } from "./sql.ts";
 
 /** Tries of one transaction in all; the last one's error is the caller's. */
 const TRIES_MAX = 5;
+/** Partitions that are made for one transaction; more fail it, and it goes on from there when it is tried anew. */
+const PARTITIONS_MAX = 300;
 /** Upper bound of the pause before the second try; doubles with each. */
 const RETRY_PAUSE_MS = 10;
 
@@ -50,14 +52,20 @@ async function retry<T>(
   work: () => Promise<T>,
   isWorthIt: (error: unknown) => boolean,
 ): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
+  let partitionCount = 0;
+  for (let tries = 1; ; ) {
     try {
       return await work();
     } catch (error) {
       const missing = findMissingPartition(error);
-      if ((missing === undefined && !isWorthIt(error)) || tries === TRIES_MAX) throw error;
-      if (missing !== undefined) await createMissingPartition(pool, missing);
-      else await delay(Math.random() * RETRY_PAUSE_MS * 2 ** (tries - 1));
+      if (missing !== undefined && partitionCount < PARTITIONS_MAX) {
+        partitionCount += 1;
+        await createMissingPartition(pool, missing);
+      } else {
+        if (!isWorthIt(error) || tries === TRIES_MAX) throw error;
+        await delay(Math.random() * RETRY_PAUSE_MS * 2 ** (tries - 1));
+        tries += 1;
+      }
     }
   }
 }

@@ -19,6 +19,7 @@ import { getCaller } from "./caller.ts";
 import { fromProtoJobFilter, toProtoAttempt, toProtoJob } from "./convert/job.ts";
 import { fromProtoSpec, toProtoSpec } from "./convert/job-spec.ts";
 import { fromProtoPage } from "./convert/page.ts";
+import { toProtoOptionalTime } from "./convert/times.ts";
 import { toProtoVerdict } from "./convert/verdict.ts";
 
 export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
@@ -33,11 +34,12 @@ export function jobService(deps: Deps): ServiceImpl<typeof JobService> {
     },
     async getJob(request, context) {
       const id = parseJobId(request.jobId);
-      const { job, spec, attempts } = await getJob(deps, getPrincipal(context), id);
+      const { job, spec, attempts, keptUntil } = await getJob(deps, getPrincipal(context), id);
       return {
         job: toProtoJob(job),
         spec: toProtoSpec(spec),
         attempts: attempts.map(toProtoAttempt),
+        keptUntil: toProtoOptionalTime(keptUntil),
       };
     },
     async listJobs(request, context) {

@@ -104,7 +104,10 @@ function testTallies(open: Open): void {
     const count = async () =>
       (await scene.database.readers.attempts.tally(after(0), after(9))).length;
     assert.equal(await count(), 1);
-    assert.equal(await scene.database.transact(({ jobs }) => jobs.moveFinished(after(3), 9)), 1);
+    assert.equal(
+      await scene.database.transact(({ jobs }) => jobs.moveFinished(after(3), 9, () => after(9))),
+      1,
+    );
     assert.equal(await count(), 0);
   });
 }

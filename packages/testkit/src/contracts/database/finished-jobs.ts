@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyJobEvents, type Job, type JobFilter, type JobId, outcomeOf } from "@hodei/domain";
+import {
+  applyJobEvents,
+  type EndedJob,
+  type Job,
+  type JobFilter,
+  type JobId,
+  outcomeOf,
+  type TenantId,
+} from "@hodei/domain";
 import { after, aJobSpec } from "../../builders.ts";
 import type { Open, Scene } from "./scene.ts";
 
@@ -11,11 +19,13 @@ export function testFinishedJobs(open: Open): void {
   testListsOfBoth(open);
 }
 
+const KEEP = () => after(1_000_000);
+
 /** Ended at `after(3)` or before. */
 const ALL = after(3);
 
 const move = ({ database }: Scene, endedUntil = ALL, limit = 10) =>
-  database.transact(({ jobs }) => jobs.moveFinished(endedUntil, limit));
+  database.transact(({ jobs }) => jobs.moveFinished(endedUntil, limit, KEEP));
 
 const cancel = (scene: Scene, job: Job, atMs: number) =>
   scene.change(job, { type: "cancelled", at: after(atMs), outcome: outcomeOf("cancelled_by", "") });
@@ -49,13 +59,39 @@ function testMoves(open: Open): void {
     assert.equal(await move(scene), 1);
   });
 
+  test("who moves says when each job goes, by its tenant, its spec and the pool of its last worker", async (context) => {
+    const scene = await open(context);
+    const worker = await scene.worker({ pool: "gpu" });
+    const wish = await scene.runningJob({ workerId: worker.id }, { spec: { retentionMs: 7 } });
+    await cancel(scene, wish, 3);
+    const none = await cancel(scene, await scene.pendingJob({ tenantId: "other" as TenantId }), 2);
+    const asked: EndedJob[] = [];
+    const { jobs } = scene.database.readers;
+    assert.equal(await jobs.findKeptUntil(wish.id), undefined);
+    const moving = scene.database.transact(({ jobs }) => {
+      // It may be tried again.
+      asked.length = 0;
+      return jobs.moveFinished(ALL, 10, (job) => {
+        asked.push(job);
+        return new Date(job.finishedAt.getTime() + 5);
+      });
+    });
+    assert.equal(await moving, 2);
+    assert.deepEqual(asked, [
+      { tenantId: none.tenantId, finishedAt: after(2), retentionMs: null, pool: null },
+      { tenantId: wish.tenantId, finishedAt: after(3), retentionMs: 7, pool: "gpu" },
+    ]);
+    assert.deepEqual(await jobs.findKeptUntil(wish.id), after(8));
+    assert.deepEqual(await jobs.findKeptUntil(none.id), after(7));
+  });
+
   test("a move that is rolled back has not been", async (context) => {
     const scene = await open(context);
     const job = await scene.succeededJob();
     const failure = new Error("rolled back");
     await assert.rejects(
       scene.database.transact(async ({ jobs }) => {
-        assert.equal(await jobs.moveFinished(ALL, 10), 1);
+        assert.equal(await jobs.moveFinished(ALL, 10, KEEP), 1);
         assert.deepEqual(await jobs.get(job.id), job);
         throw failure;
       }),
@@ -127,8 +163,10 @@ function testMovedJobs(open: Open): void {
     const scene = await open(context);
     const job = await scene.succeededJob({ idempotencyKey: "once" });
     assert.equal(await move(scene), 1);
-    const forgotten = scene.database.transact(({ jobs }) => jobs.forgetKeys(after(1_000_000), 10));
-    assert.equal(await forgotten, 0);
+    const forgotten = scene.database.transact(({ jobs }) =>
+      jobs.forgetKeys(after(1_000_000), 10, null),
+    );
+    assert.equal(await forgotten, null);
     const repeat = scene.newJob({ idempotencyKey: "once" });
     const other = scene.newJob({ idempotencyKey: "twice" });
     assert.deepEqual(await scene.database.insertJobs([other, repeat]), [

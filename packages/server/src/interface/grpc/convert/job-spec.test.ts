@@ -124,8 +124,8 @@ suite("unsupported fields", () => {
   });
 
   test("several are named together", () => {
-    assert.throws(() => parse({ budget: {}, retention: {} }), {
-      message: /spec\.budget, spec\.retention/,
+    assert.throws(() => parse({ budget: {}, retention: { logs: { seconds: 1n } } }), {
+      message: /spec\.budget, spec\.retention\.logs/,
     });
   });
 

@@ -128,6 +128,7 @@ export function toProtoSpec(spec: JobSpec): ProtoJobSpec {
       overflow: LOG_OVERFLOWS.toProto(spec.logPolicy.overflow),
     },
     keepBackground: spec.keepBackground,
+    ...(spec.retentionMs !== null && { retention: { job: toProtoDuration(spec.retentionMs) } }),
     isolation: { ...spec.isolation },
   });
 }
@@ -182,6 +183,10 @@ export function fromProtoSpec(spec: ProtoJobSpec | undefined): JobSpec {
     deadline: spec.deadline ? fromProtoTime("spec.deadline", spec.deadline) : null,
     logPolicy: fromProtoLogPolicy(spec.logPolicy),
     keepBackground: spec.keepBackground,
+    retentionMs:
+      spec.retention?.job === undefined
+        ? null
+        : fromProtoDuration("spec.retention.job", spec.retention.job),
     isolation: {
       privateHome: spec.isolation?.privateHome ?? false,
       sandbox: spec.isolation?.sandbox ?? false,

@@ -12,7 +12,7 @@ export interface UnsupportedField {
 export const UNSUPPORTED_FIELDS: readonly UnsupportedField[] = [
   { field: "container", isSet: ({ work }) => work.case === "container" },
   { field: "budget", isSet: ({ budget }) => budget !== undefined },
-  { field: "retention", isSet: ({ retention }) => retention !== undefined },
+  { field: "retention.logs", isSet: ({ retention }) => retention?.logs !== undefined },
 ];
 
 /**
