@@ -28,8 +28,8 @@ const INSERT = {
       select id, 'default', at, $1, $2::jsonb, $3::jsonb, $4::json from input
     ), new_job as (
       insert into bench.job (id, tenant_id, state, version, attempt, started_attempts, is_blocked, priority,
-        run_at, urgent_since, created_at, correlation_id)
-      select id, 'default', 'pending', 1, 0, 0, false, 0, at, at, at, $6 from input
+        preemption_count, run_at, urgent_since, created_at, correlation_id)
+      select id, 'default', 'pending', 1, 0, 0, false, 0, 0, at, at, at, $6 from input
     )
     insert into bench.event (tenant_id, subject_type, subject_id, version, type, at, correlation_id,
       caused_by, data)
