@@ -16,7 +16,8 @@ type DispatchDeps = Pick<Deps, "database" | "secrets" | "sessions" | "clock" | "
 
 /**
  * Sends what the scheduler of this replica has just stored to the sessions that are here, before anybody reads it again.
- * `specs`: theirs, as far as they were read. The rest is left to `dispatchAssignments`: the secrets that a job needs, and whatever fails.
+ * `specs`: theirs, as far as they were read. The rest is left to `dispatchAssignments`: the secrets that a job needs, and
+ * whatever fails.
  */
 export async function sendAssignments(
   deps: Pick<Deps, "sessions" | "clock" | "signals" | "log">,

@@ -6,8 +6,9 @@ const DAY_MS = 86_400_000;
 const LIMIT_COUNT = 500;
 
 /**
- * Makes room for the jobs that live: those that ended a while ago move to those that are only kept, and idempotency keys of jobs that are gone
- * are forgotten. So it makes no difference to what the scheduler reads how many jobs there have ever been.
+ * Makes room for the jobs that live: those that ended a while ago move to those that are only kept, and idempotency keys
+ * of jobs that are gone are forgotten. So it makes no difference to what the scheduler reads how many jobs there have ever
+ * been.
  */
 export class FinishedJobsMove {
   readonly #deps: Pick<Deps, "database" | "clock" | "settings">;
