@@ -74,8 +74,10 @@ async function explainMissing({ file, cwd, env, script }: Launch): Promise<strin
     return `The script's interpreter ${JSON.stringify(findShebang(script))} does not exist on this worker.`;
   }
   if (!file.includes("/")) {
-    const folders = (env.PATH ?? "").split(delimiter).join(", ");
-    return `"${file}" was not found on this worker; looked in ${folders}.`;
+    const folders = (env.PATH ?? "").split(delimiter);
+    const closed = await filterClosed(folders);
+    const hint = closed.length === 0 ? "" : ` Its user may not look into ${closed.join(", ")}.`;
+    return `"${file}" was not found on this worker; looked in ${folders.join(", ")}.${hint}`;
   }
   const path = isAbsolute(file) ? file : resolve(cwd, file);
   const exists = await stat(path).then(
@@ -85,6 +87,15 @@ async function explainMissing({ file, cwd, env, script }: Launch): Promise<strin
   return exists
     ? `"${path}" exists, but the interpreter or loader that it names does not exist on this worker.`
     : `"${path}" does not exist on this worker.`;
+}
+
+/** Those that are there, and closed to the worker's user. */
+async function filterClosed(folders: readonly string[]): Promise<string[]> {
+  const results = await Promise.allSettled(folders.map((folder) => stat(`${folder}/.`)));
+  return folders.filter((_, index) => {
+    const result = results[index];
+    return result?.status === "rejected" && errnoOf(result.reason) === "EACCES";
+  });
 }
 
 function limitFailure({ memoryBytes, cpuMillis }: GroupLimits, cause: unknown): AttemptFailure {

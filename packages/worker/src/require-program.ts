@@ -54,7 +54,10 @@ export function requireFitting(launch: {
   });
 }
 
-/** The first that can be executed counts; one that cannot is remembered, as by execvp(3). All are looked at together. */
+/**
+ * The first that can be executed counts; one that cannot is remembered, as by execvp(3). A folder that is closed to the
+ * worker's user is passed over, as by shells: it says nothing about the program. All are looked at together.
+ */
 async function requireInPath(name: string, cwd: string, path: string): Promise<string> {
   const folders = path.split(delimiter);
   const found = await Promise.allSettled(
@@ -63,11 +66,19 @@ async function requireInPath(name: string, cwd: string, path: string): Promise<s
   const first = found.find((result) => result.status === "fulfilled");
   if (first !== undefined) return first.value;
   const errors = found.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
-  throw errors.find((error) => errnoOf(error) === "EACCES") ?? errors.at(-1);
+  const refused = errors.find((error) => errnoOf(error) === "EACCES" && error.syscall !== "stat");
+  throw refused ?? Object.assign(new Error(`${name} is in no folder`), { code: "ENOENT" });
 }
 
+/** Its error's `syscall` is `stat` where no file was seen: there is none, or a folder on the way is closed. */
 async function requireExecutable(path: string): Promise<string> {
-  const [, found] = await Promise.all([access(path, constants.X_OK), stat(path)]);
+  const permission = access(path, constants.X_OK).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const found = await stat(path);
+  const refusal = await permission;
+  if (refusal !== undefined) throw refusal;
   if (found.isFile()) return path;
   throw Object.assign(new Error(`${path} is no file`), { code: "EACCES" });
 }
