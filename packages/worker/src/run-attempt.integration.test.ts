@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { execPath } from "node:process";
+import process, { execPath } from "node:process";
 import { after, before, describe, test } from "node:test";
 import { outcomeOf } from "@hodei/domain";
-import { waitFor } from "@hodei/testkit";
+import { temporaryFolder, waitFor } from "@hodei/testkit";
 import { AttemptFixture, specOf } from "../test/attempt-fixture.ts";
 
 let fixture: AttemptFixture;
@@ -291,6 +292,19 @@ describe("failures to start", () => {
     const tool = { path: "tool", content: Buffer.from("#!/no/sh\n"), executable: true };
     const loader = await fixture.run(specOf(["./tool"], { files: [tool] }));
     assert.match(loader.outcome.message, /tool" exists, but the interpreter/);
+  });
+
+  // Nothing is closed to root.
+  test("folders of PATH that are closed to the worker's user are passed over, and named", async () => {
+    const closed = join(temporaryFolder(), "closed");
+    await mkdir(closed, { mode: 0o600 });
+    const env = { PATH: `${closed}:/usr/bin:/bin` };
+    const missing = await fixture.run(specOf(["no-such-program"], { env }));
+    assert.equal(missing.outcome.reason, "command_not_found");
+    const hint = `Its user may not look into ${closed}.`;
+    assert.equal(missing.outcome.message.endsWith(hint), process.getuid?.() !== 0);
+    const { outcome } = await fixture.run(specOf(["true"], { env }));
+    assert.equal(outcome.reason, "completed");
   });
 
   test("a file that may not be executed", async () => {
