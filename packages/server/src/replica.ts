@@ -157,6 +157,7 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
     onCommit,
     queueLimits,
     connectionsMax: OWN_CONNECTIONS_MAX,
+    planning: "once",
   });
   const requestDatabase = new PostgresDatabase({
     address,

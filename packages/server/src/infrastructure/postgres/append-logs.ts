@@ -12,14 +12,18 @@ import { compressionCode, packSegments } from "./log-row.ts";
 import type { Sql, Statement } from "./sql.ts";
 import { type LogPart, TenantUsage } from "./tenant-usage.ts";
 
-/** Holds the attempts, so that none of them ends, and no other server appends to it, before this commits. */
+/**
+ * Holds the attempts, so that none of them ends, and no other server appends to it, before this commits. Each is asked for by
+ * itself, so that no plan goes through the table.
+ */
 const LOCK_ATTEMPTS: Statement = {
   name: "log_lock_attempts",
   text: `
-    select job_id, number, tenant_id, lease_token, state, assigned_at from attempt
-    where (job_id, number) in (select * from unnest($1::uuid[], $2::integer[]))
-    order by job_id, number
-    for no key update`,
+    select a.* from (select * from unnest($1::uuid[], $2::integer[]) as k(job_id, attempt) order by job_id, attempt) k,
+      lateral (
+        select job_id, number, tenant_id, lease_token, state, assigned_at from attempt
+        where attempt.job_id = k.job_id and attempt.number = k.attempt
+        for no key update) a`,
 };
 
 /** A statement of its own: it must see what was committed while the attempts were waited for. */
@@ -28,7 +32,9 @@ const FIND_ENDS: Statement = {
   text: `
     select k.job_id, k.attempt, a.tenant_id, last.end_offset, last.newline_count, last.stdout_newline_count, u.stored_bytes
     from unnest($1::uuid[], $2::integer[]) as k(job_id, attempt)
-    join attempt a on a.job_id = k.job_id and a.number = k.attempt
+    cross join lateral (
+      select tenant_id, assigned_at from attempt
+      where attempt.job_id = k.job_id and attempt.number = k.attempt limit 1) as a
     left join log_usage u on u.tenant_id = a.tenant_id and u.day = $3::date
     left join lateral (
       select byte_offset + length_bytes as end_offset, newline_count, stdout_newline_count from log_chunk c

@@ -27,8 +27,9 @@ const definitionOf = (types: Readonly<Record<string, string>>): string =>
 /**
  * Jobs, their attempts and events in one statement, so alone it is a transaction. A job that is not at its version any more
  * is left out with all that belongs to it. Rows are locked in the order of their ids, here and in `LOCK_ATTEMPTS`, so that
- * two who change the same ones do not wait for each other. `$1`: jobs at their old versions, `$2`: attempts, `$3`: events,
- * all JSON arrays.
+ * two who change the same ones do not wait for each other; each row is asked for by itself, so that no plan goes through the
+ * table, of whose size nobody may have told the planner. `$1`: jobs, `$2`: attempts, `$3`: events, all JSON arrays; `$4`: ids of
+ * the jobs, `$5`: their old versions.
  */
 const CHANGE: Statement = {
   name: "job_change",
@@ -36,9 +37,8 @@ const CHANGE: Statement = {
     with input as materialized (
       select * from json_to_recordset($1::json) as input(${definitionOf(JOB_COLUMN_TYPES)})
     ), locked as materialized (
-      select j.id from job j join input on input.id = j.id and input.version = j.version
-      order by j.id
-      for no key update of j
+      select j.id from (select * from unnest($4::uuid[], $5::integer[]) as k(id, version) order by id) k, lateral (
+        select id from job where job.id = k.id and job.version = k.version for no key update) j
     ), changed as (
       update job
       set version = job.version + 1, ${CHANGING_JOB_COLUMNS.map((column) => `${column} = input.${column}`).join(", ")}
@@ -80,6 +80,8 @@ export async function changeJobs(sql: Sql, changes: readonly JobChange[]): Promi
     JSON.stringify(changes.map(({ job }) => toJobRow(job))),
     JSON.stringify(changes.map(({ attempt }) => toAttemptRow(attempt))),
     toEventsJson(next.flatMap(({ events }) => events)),
+    changes.map(({ job }) => job.id),
+    changes.map(({ job }) => job.version),
   ]);
   const ids = new Set<string>(rows.map(({ id }) => id));
   return {

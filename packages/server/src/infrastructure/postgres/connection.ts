@@ -64,9 +64,23 @@ export function clientConfig(address: PostgresAddress): ClientConfig {
   };
 }
 
+/**
+ * How named statements are planned. `once`: for each connection, whatever their values: right for what comes a hundred times a
+ * second and finds its rows by an index. `as_needed`: PostgreSQL decides, and plans most of ours anew each time, which
+ * costs up to twice what it takes to run them; right for lists, where the limit and the filters decide.
+ */
+export type Planning = "once" | "as_needed";
+
 /** At most `connectionsMax` connections, made when they are needed; who needs one more waits for it. */
-export function createPool(address: PostgresAddress, connectionsMax: number): Pool {
-  const config = clientConfig(address);
+export function createPool(
+  address: PostgresAddress,
+  connectionsMax: number,
+  planning: Planning = "as_needed",
+): Pool {
+  const config = {
+    ...clientConfig(address),
+    ...(planning === "once" && { options: "-c plan_cache_mode=force_generic_plan" }),
+  };
   const pool = new pg.Pool({
     ...config,
     max: connectionsMax,

@@ -62,7 +62,7 @@ export class PostgresLogStore implements LogStore, Component {
   constructor(options: LogStoreOptions) {
     const { address, connectionsMax = DEFAULT_CONNECTIONS_MAX } = options;
     this.#options = options;
-    this.#pool = createPool(address, OWN_CONNECTIONS_MAX);
+    this.#pool = createPool(address, OWN_CONNECTIONS_MAX, "once");
     this.#readerPool = createPool(address, connectionsMax);
     this.#sql = repeatingSql(this.#pool);
     this.#readerSql = repeatingSql(this.#readerPool);

@@ -14,7 +14,7 @@ import {
 } from "@hodei/domain";
 import type { Pool } from "pg";
 import { PostgresAttemptReader, PostgresAttemptStore } from "./attempt-reader.ts";
-import { createPool, type PostgresAddress } from "./connection.ts";
+import { createPool, type Planning, type PostgresAddress } from "./connection.ts";
 import { PostgresDependencyReader, PostgresDependencyStore } from "./dependency-store.ts";
 import { PostgresEventReader } from "./event-reader.ts";
 import { JobChanger } from "./job-changer.ts";
@@ -40,6 +40,8 @@ export interface PostgresDatabaseOptions {
   readonly onCommit: CommitListener;
   /** Default: 10. */
   readonly connectionsMax?: number;
+  /** Default: `as_needed`. */
+  readonly planning?: Planning;
   /** Default: none. */
   readonly queueLimits?: QueueLimits;
 }
@@ -55,9 +57,9 @@ export class PostgresDatabase implements Database, Component {
   #stopped: Promise<void> | undefined;
 
   constructor(options: PostgresDatabaseOptions) {
-    const { address, onCommit, connectionsMax, queueLimits = NO_QUEUE_LIMITS } = options;
+    const { address, onCommit, connectionsMax, queueLimits = NO_QUEUE_LIMITS, planning } = options;
     this.#queueLimits = queueLimits;
-    this.#pool = createPool(address, connectionsMax ?? DEFAULT_CONNECTIONS_MAX);
+    this.#pool = createPool(address, connectionsMax ?? DEFAULT_CONNECTIONS_MAX, planning);
     this.#inserter = new JobInserter({ pool: this.#pool, onCommit, queueLimits });
     this.#changer = new JobChanger({ pool: this.#pool, onCommit });
     this.#onCommit = onCommit;
