@@ -81,8 +81,8 @@ export interface JobReader {
   /** Newest first. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /**
-   * Pending jobs that are not blocked, with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. `limit` at
-   * most: of more jobs, each tenant has an even share of it for its most urgent ones, and the most urgent of all have the
+   * Pending jobs that are not blocked, with `runAt` ≤ `now`, most urgent first, as `byUrgency` has them. Also those that have
+   * claimed room: they were due, and a clock that was set back must not give it to others. `limit` at most: of more jobs, each tenant has an even share of it for its most urgent ones, and the most urgent of all have the
    * rest. So however many jobs one tenant has, those of the others are there.
    */
   listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
@@ -187,6 +187,8 @@ export interface WorkerReader {
   ): Promise<Page<Worker>>;
   /** Every worker that is not terminated. */
   listLive(): Promise<readonly Worker[]>;
+  /** Those of `ids` that `listLive` would have. In no order. */
+  findLive(ids: readonly WorkerId[]): Promise<readonly Worker[]>;
   /** The last `limit` workers that `provider` made for the pool, terminated ones too, newest first. */
   listNewest(
     pool: { readonly name: string; readonly provider: string },

@@ -17,6 +17,7 @@ import {
   DueJobs,
   exitWhenIdle,
   LEADERSHIP_NAME,
+  LiveWorkers,
   prepareRecords,
   Reconciler,
   Sessions,
@@ -234,6 +235,7 @@ function createDeps(
   const activity = new Activity();
   const workerHistory = new WorkerHistory();
   const { log } = options;
+  const liveWorkers = new LiveWorkers({ signals, readers, settings, statistics, log });
   return {
     database,
     secrets,
@@ -246,8 +248,9 @@ function createDeps(
     certificateAuthority: authority,
     signals,
     dueJobs: new DueJobs({ signals, jobs: readers.jobs, settings }),
+    liveWorkers,
     cluster: new ClusterSnapshot({
-      ...{ signals, readers, sessions, settings, activity },
+      ...{ signals, liveWorkers, readers, sessions, settings, activity },
       ...{ workerHistory, statistics, log },
     }),
     sessions,

@@ -6,6 +6,7 @@ import {
   type Deps,
   DueJobs,
   LEADERSHIP_NAME,
+  LiveWorkers,
   openSession,
   type Session,
   Sessions,
@@ -75,6 +76,7 @@ export class Replica {
     const activity = new Activity();
     const workerHistory = new WorkerHistory();
     const log = createLogger(world, this.name, () => this.#isAlive);
+    const liveWorkers = new LiveWorkers({ signals, readers, settings, statistics, log });
     this.deps = {
       database: this.link,
       logs: this.link.logs,
@@ -92,8 +94,9 @@ export class Replica {
         jobs: this.link.readers.jobs,
         settings,
       }),
+      liveWorkers,
       cluster: new ClusterSnapshot({
-        ...{ signals, readers, sessions, settings, activity },
+        ...{ signals, liveWorkers, readers, sessions, settings, activity },
         ...{ workerHistory, statistics, log },
       }),
       sessions,

@@ -13,6 +13,7 @@ import {
   testDeps,
 } from "./fixtures.test.ts";
 import { type Cluster, readCluster } from "./hosts.ts";
+import { LiveWorkers, type LiveWorkersDeps } from "./live-workers.ts";
 import { Signals } from "./signals.ts";
 
 const POLL_MS = 1_000;
@@ -33,14 +34,18 @@ function scene() {
     reads.push(what);
     return failure === undefined ? result : Promise.reject(failure);
   };
-  const readers: ClusterSnapshotDeps["readers"] = {
-    workers: { listLive: () => read("workers", workers.listLive()) },
+  const readers: LiveWorkersDeps["readers"] & ClusterSnapshotDeps["readers"] = {
+    workers: {
+      listLive: () => read("workers", workers.listLive()),
+      findLive: (ids) => read(`${ids.length} worker`, workers.findLive(ids)),
+    },
     jobs: {
       listHeld: () => read("held", jobs.listHeld()),
-      findHeld: (ids) => read(`${ids.length} changed`, jobs.findHeld(ids)),
+      findHeld: (ids) => read(`${ids.length} job`, jobs.findHeld(ids)),
     },
   };
-  const snapshot = new ClusterSnapshot({ ...deps, readers });
+  const liveWorkers = new LiveWorkers({ ...deps, readers });
+  const snapshot = new ClusterSnapshot({ ...deps, liveWorkers, readers });
   const now = () => deps.clock.now();
   return {
     deps,
@@ -79,11 +84,11 @@ test("it is as the database is, and reads again only what events tell of", async
   await peer.session.receive(finish(ref, COMPLETED));
   await settled();
   await catchUp();
-  assert.deepEqual(takeReads(), ["1 changed"]);
+  assert.deepEqual(takeReads(), ["1 job"]);
   assert.deepEqual((await read()).held, []);
   await connectedWorker(deps);
   assert.deepEqual(sorted(await read()), sorted(await stored()));
-  assert.deepEqual(takeReads(), ["workers"]);
+  assert.deepEqual(takeReads(), ["1 worker"]);
 });
 
 test("all is read again after an interval, after a failure, and when others changed something", async () => {
@@ -102,7 +107,7 @@ test("all is read again after an interval, after a failure, and when others chan
   fail(undefined);
   takeReads();
   assert.equal((await read()).hosts.length, 2);
-  assert.deepEqual(takeReads(), ["workers", "held"]);
+  assert.deepEqual(takeReads(), ["workers"], "what was held could be read");
 });
 
 test("what no event tells of is drift: found, counted once, and gone from then on", async () => {

@@ -16,6 +16,7 @@ import type { ClusterSnapshot } from "./cluster-snapshot.ts";
 import type { Subscription } from "./deliver-events.ts";
 import type { DueJobs } from "./due-jobs.ts";
 import type { KeptRecords } from "./keep-records.ts";
+import type { LiveWorkers } from "./live-workers.ts";
 import type { PoolMember } from "./provision-workers.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Settings } from "./settings.ts";
@@ -37,6 +38,7 @@ export interface Deps {
   readonly certificateAuthority: CertificateAuthority;
   readonly signals: Signals;
   readonly dueJobs: DueJobs;
+  readonly liveWorkers: LiveWorkers;
   readonly cluster: ClusterSnapshot;
   readonly sessions: Sessions;
   readonly replicaId: ReplicaId;

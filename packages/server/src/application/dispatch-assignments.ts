@@ -78,10 +78,10 @@ export async function dispatchAssignments(deps: DispatchDeps): Promise<undefined
  * assignment that came later.
  */
 export async function dispatchDrains(
-  deps: Pick<Deps, "database" | "sessions">,
+  deps: Pick<Deps, "database" | "liveWorkers" | "sessions" | "clock">,
 ): Promise<undefined> {
-  const { workers, jobs } = deps.database.readers;
-  for (const { id, drainRequestedAt } of await workers.listLive()) {
+  const { jobs } = deps.database.readers;
+  for (const { id, drainRequestedAt } of await deps.liveWorkers.list(deps.clock.now())) {
     const session = deps.sessions.find(id);
     if (session === undefined || drainRequestedAt === null || session.sentDrain) continue;
     const held = await jobs.listOfWorkers([id]);

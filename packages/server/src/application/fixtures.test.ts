@@ -31,6 +31,7 @@ import { createJob } from "./create-job.ts";
 import type { Deps } from "./deps.ts";
 import { dispatchAssignments } from "./dispatch-assignments.ts";
 import { DueJobs } from "./due-jobs.ts";
+import { LiveWorkers } from "./live-workers.ts";
 import { openSession } from "./open-session.ts";
 import type { Caller } from "./principal.ts";
 import { registerWorker } from "./register-worker.ts";
@@ -100,11 +101,12 @@ export function testDeps(parts: Partial<Deps> = {}) {
       error: (event) => void warnings.push(event),
     },
     ...parts,
-  } satisfies Omit<Deps, "clock" | "cluster" | "dueJobs">;
+  } satisfies Omit<Deps, "clock" | "cluster" | "dueJobs" | "liveWorkers">;
   const { readers } = deps.database;
   const dueJobs = new DueJobs({ ...deps, jobs: readers.jobs });
-  const cluster = new ClusterSnapshot({ ...deps, readers });
-  return { ...deps, dueJobs, cluster, clock, warnings };
+  const liveWorkers = new LiveWorkers({ ...deps, readers });
+  const cluster = new ClusterSnapshot({ ...deps, liveWorkers, readers });
+  return { ...deps, dueJobs, liveWorkers, cluster, clock, warnings };
 }
 
 export type TestDeps = ReturnType<typeof testDeps>;

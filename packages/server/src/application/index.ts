@@ -15,6 +15,7 @@ export { exitWhenIdle } from "./idle-exit.ts";
 export { JOINED_POOL } from "./joined.ts";
 export { type KeptRecords, prepareRecords } from "./keep-records.ts";
 export { listJobs } from "./list-jobs.ts";
+export { LiveWorkers } from "./live-workers.ts";
 export { createLoops } from "./loops.ts";
 export { openSession } from "./open-session.ts";
 export { planJob } from "./plan-job.ts";

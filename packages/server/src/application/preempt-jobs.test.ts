@@ -23,6 +23,7 @@ import {
   type TestDeps,
   testDeps,
 } from "./fixtures.test.ts";
+import { LiveWorkers } from "./live-workers.ts";
 import { planJob } from "./plan-job.ts";
 import { reapStuckCancels, reapWorkers } from "./reap.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
@@ -224,7 +225,11 @@ test("what has changed since the plan was made is planned anew", async () => {
   readers.workers = readsOnce;
   const stale = {
     ...deps,
-    cluster: new ClusterSnapshot({ ...deps, readers }),
+    cluster: new ClusterSnapshot({
+      ...deps,
+      readers,
+      liveWorkers: new LiveWorkers({ ...deps, readers }),
+    }),
     database: {
       readers,
       transact: deps.database.transact.bind(deps.database),

@@ -21,7 +21,7 @@ const REAP_LIMIT_COUNT = 500;
 
 type ReapDeps = Pick<
   Deps,
-  "database" | "clock" | "logs" | "random" | "settings" | "uptime" | "log"
+  "database" | "liveWorkers" | "clock" | "logs" | "random" | "settings" | "uptime" | "log"
 >;
 
 /** One turn: assignments that no worker acknowledged in time go back to waiting. */
@@ -120,7 +120,7 @@ export async function endSilentSessions(
 export async function reapWorkers(deps: ReapDeps): Promise<undefined> {
   const now = deps.clock.now();
   const alive = await liveReplicas(deps, now);
-  for (const worker of await deps.database.readers.workers.listLive()) {
+  for (const worker of await deps.liveWorkers.list(now)) {
     const event = reapEvent(deps, worker, { now, alive });
     if (event !== undefined) await apply(deps, worker, event);
   }

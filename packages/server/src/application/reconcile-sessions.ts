@@ -9,11 +9,14 @@ import type { OpenSession } from "./sessions.ts";
  * opens a new one, which settles everything. A worker stored as connected here without a session gets time to come back.
  */
 export async function reconcileSessions(
-  deps: Pick<Deps, "database" | "sessions" | "clock" | "settings" | "replicaId" | "log">,
+  deps: Pick<
+    Deps,
+    "database" | "liveWorkers" | "sessions" | "clock" | "settings" | "replicaId" | "log"
+  >,
 ): Promise<undefined> {
   // Taken before the workers are read: a session is stored before it is open.
   const open = deps.sessions.all();
-  const workers = await deps.database.readers.workers.listLive();
+  const workers = await deps.liveWorkers.list(deps.clock.now());
   const byId = new Map(workers.map((worker) => [worker.id, worker]));
   for (const session of open) {
     if (belongsTo(session, byId.get(session.workerId))) continue;

@@ -1,4 +1,4 @@
-import type { JobId, WorkerId } from "@hodei/domain";
+import type { JobId, Worker, WorkerId } from "@hodei/domain";
 import type { Wiring } from "../world.ts";
 import { overriding, withReaders, withStores } from "./break-ports.ts";
 import type { Mutant } from "./mutant.ts";
@@ -62,11 +62,14 @@ function takeStaleResults(wiring: Wiring): Wiring {
   return { ...wiring, database, receive };
 }
 
+const isConnected = ({ connectBy }: Worker): boolean => connectBy === null;
+const hasConnected = ({ connectedAt }: Worker): boolean => connectedAt !== null;
+
 function overlookGone(wiring: Wiring): Wiring {
   const database = withReaders(wiring.database, (readers) => {
     const workers = overriding(readers.workers, {
-      listLive: async () =>
-        (await readers.workers.listLive()).filter(({ connectBy }) => connectBy === null),
+      listLive: async () => (await readers.workers.listLive()).filter(isConnected),
+      findLive: async (ids) => (await readers.workers.findLive(ids)).filter(isConnected),
     });
     return { ...readers, workers };
   });
@@ -76,8 +79,8 @@ function overlookGone(wiring: Wiring): Wiring {
 function overlookBooting(wiring: Wiring): Wiring {
   const database = withReaders(wiring.database, (readers) => {
     const workers = overriding(readers.workers, {
-      listLive: async () =>
-        (await readers.workers.listLive()).filter(({ connectedAt }) => connectedAt !== null),
+      listLive: async () => (await readers.workers.listLive()).filter(hasConnected),
+      findLive: async (ids) => (await readers.workers.findLive(ids)).filter(hasConnected),
     });
     return { ...readers, workers };
   });

@@ -50,6 +50,10 @@ export class MemoryWorkerReader implements WorkerReader {
     return [...this.#tables.workers.values()].filter(({ state }) => state !== "terminated");
   }
 
+  async findLive(ids: readonly WorkerId[]): Promise<readonly Worker[]> {
+    return (await this.listLive()).filter(({ id }) => ids.includes(id));
+  }
+
   async listNewest(
     { name, provider }: { readonly name: string; readonly provider: string },
     limit: number,

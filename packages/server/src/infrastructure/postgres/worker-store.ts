@@ -71,6 +71,11 @@ const LIST_LIVE: Statement = {
   text: `${SELECT_WORKER} where state <> 'terminated' order by id`,
 };
 
+const FIND_LIVE: Statement = {
+  name: "worker_find_live",
+  text: `${SELECT_WORKER} where state <> 'terminated' and id = any($1::uuid[])`,
+};
+
 const LIST_NEWEST: Statement = {
   name: "worker_list_newest",
   text: `
@@ -131,6 +136,10 @@ export class PostgresWorkerReader implements WorkerReader {
 
   async listLive(): Promise<readonly Worker[]> {
     return (await this.#sql.run<WorkerRow>(LIST_LIVE, [])).map(fromRow);
+  }
+
+  async findLive(ids: readonly WorkerId[]): Promise<readonly Worker[]> {
+    return (await this.#sql.run<WorkerRow>(FIND_LIVE, [ids])).map(fromRow);
   }
 
   async listNewest(

@@ -107,9 +107,15 @@ function testWorkerLists(open: Open): void {
     const states: WorkerState[] = ["provisioning", "connecting", "ready", "draining", "lost"];
     for (const state of states)
       await scene.worker({ state, tenantId: state as string as TenantId });
-    await scene.worker({ state: "terminated" });
-    const live = await scene.database.readers.workers.listLive();
+    const gone = await scene.worker({ state: "terminated" });
+    const { workers } = scene.database.readers;
+    const live = await workers.listLive();
     assert.deepEqual(live.map(({ state }) => state).toSorted(), states.toSorted());
+    const [one, other] = live;
+    assert.ok(one && other);
+    assert.deepEqual(await workers.findLive([gone.id, one.id]), [one]);
+    assert.equal((await workers.findLive([one.id, other.id])).length, 2);
+    assert.deepEqual(await workers.findLive([]), []);
   });
 }
 
