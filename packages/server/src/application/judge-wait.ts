@@ -79,7 +79,7 @@ export async function judgeWait(
   const until = queueDeadline(job);
   if (until !== null && until <= now) return { ...NOTHING, reasons: [lateReason(until)] };
   if (job.isBlocked) return { ...NOTHING, reasons: dependencies.map(dependencyReason) };
-  if (job.runAt > now) {
+  if (job.runAt > now && job.claimedWorkerId === null) {
     return { ...NOTHING, reasons: [delayReason(job)], expectedStartAt: job.runAt };
   }
   const due = await readers.jobs.listDue(now, deps.settings.scheduleLimitCount);

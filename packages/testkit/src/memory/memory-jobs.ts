@@ -86,10 +86,8 @@ export class MemoryJobReader implements JobReader {
   /** Most urgent first. */
   #due(now: Date): readonly Candidate[] {
     return this.#unfinished()
-      .filter(
-        (job) =>
-          job.state === "pending" && !job.isBlocked && job.runAt <= now && mayWaitAt(job, now),
-      )
+      .filter(({ state, isBlocked }) => state === "pending" && !isBlocked)
+      .filter((job) => (job.runAt <= now || job.claimedWorkerId !== null) && mayWaitAt(job, now))
       .map((job) => ({
         ...needOf(job),
         jobId: job.id,

@@ -54,7 +54,7 @@ const SELECT_DUE = `
     s.policy -> 'requirements' as requirements, s.policy -> 'placement' as placement,
     s.policy -> 'concurrency' as concurrency, s.policy -> 'rateLimit' as rate_limit
   from job j join job_spec s on s.job_id = j.id
-  where j.state = 'pending' and not j.is_blocked and j.run_at <= $1
+  where j.state = 'pending' and not j.is_blocked and (j.run_at <= $1 or j.claimed_worker_id is not null)
     and (j.queue_deadline_at is null or j.queue_deadline_at > $1)`;
 
 const LIST_DUE: Statement = {

@@ -241,6 +241,11 @@ function testPreemptedJobs(open: Open): void {
     const due = await jobs.listDue(after(60_000), 10);
     const claims = new Map(due.map(({ jobId, claimedWorkerId }) => [jobId, claimedWorkerId]));
     assert.deepEqual([claims.get(by.id), claims.get(job.id)], [workerId, null]);
+    const dueBefore = await jobs.listDue(new Date(by.runAt.getTime() - 1), 10);
+    assert.ok(
+      dueBefore.some(({ jobId }) => jobId === by.id),
+      "it was due when room was made for it",
+    );
   });
 }
 
