@@ -10,8 +10,8 @@ import { SimulatedWorker } from "../workers/simulated-worker.ts";
 import { createCertificate } from "./logs/certificate.ts";
 import { readCpuMs } from "./logs/worker-cpu.ts";
 
-/** Handshakes under way at once. */
-const DIALS_AT_ONCE = 32;
+/** Sessions that are opened, or closed, at once: thousands at once are refused by a server whose database is busy with them. */
+const AT_ONCE_COUNT = 32;
 /** All heartbeats go at their pace after this, and what the handshakes took has been given back. */
 const SETTLE_MS = 5_000;
 /** Several heartbeats, pings and turns of every loop of the server. */
@@ -96,7 +96,7 @@ async function measureServer(
       cpuMicros: (cpuMs * 1_000) / elapsedS / workers.length,
     };
   } finally {
-    await Promise.all(workers.map((worker) => worker.close()));
+    await eachInTurn(workers, (worker) => worker.close());
   }
 }
 
@@ -106,15 +106,23 @@ async function dialAll(
   signal: AbortSignal,
 ): Promise<readonly SimulatedWorker[]> {
   const workers: SimulatedWorker[] = [];
-  const waiting = identities.values();
-  const dial = async (): Promise<void> => {
-    for (const identity of waiting) {
-      const worker = new SimulatedWorker({ workerUrl, identity, capacity: CAPACITY });
-      workers.push(worker);
-      await worker.welcomed;
-      signal.throwIfAborted();
-    }
-  };
-  await Promise.all(Array.from({ length: DIALS_AT_ONCE }, dial));
+  await eachInTurn(identities, async (identity) => {
+    const worker = new SimulatedWorker({ workerUrl, identity, capacity: CAPACITY });
+    workers.push(worker);
+    await worker.welcomed;
+    signal.throwIfAborted();
+  });
   return workers;
+}
+
+/** Does `work` for each item, for so many at once. */
+async function eachInTurn<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const waiting = items.values();
+  const some = async (): Promise<void> => {
+    for (const item of waiting) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE_COUNT }, some));
 }
