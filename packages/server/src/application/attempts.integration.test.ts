@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import {
   type AppendResult,
@@ -6,6 +7,7 @@ import {
   applyAttemptEvent,
   applyJobEvents,
   type JobEvent,
+  type JobId,
   type LogStore,
 } from "@hodei/domain";
 import {
@@ -19,8 +21,8 @@ import {
 import pg from "pg";
 import { newLogStore } from "../infrastructure/postgres/log-store-fixtures.test.ts";
 import { PostgresDatabase } from "../infrastructure/postgres/postgres-database.ts";
-import { loseAttempts } from "./attempts.ts";
-import { logBatch } from "./fixtures.test.ts";
+import { endAttempt, loseAttempts } from "./attempts.ts";
+import { COMPLETED, logBatch } from "./fixtures.test.ts";
 
 let ownDatabase: TestDatabase;
 let observer: pg.Client;
@@ -47,9 +49,10 @@ after(async () => {
 
 /** A job whose attempt runs. */
 async function runningJob() {
-  const newJob = aNewJob();
+  const id = randomUUID() as JobId;
+  const newJob = aNewJob({ id });
   await database.insertJobs([newJob]);
-  const { workerId, leaseToken: token, ...attempt } = anAttempt();
+  const { workerId, leaseToken: token, ...attempt } = anAttempt({ jobId: id });
   const lease = { token, workerId, acknowledgeBy: afterStart(10_000) };
   const events: JobEvent[] = [
     { type: "assigned", at: afterStart(1), lease },
@@ -95,4 +98,22 @@ test("a lost attempt counts every byte of its log, also when one more batch come
   const attempt = await database.readers.attempts.find(job.id, 1);
   assert.equal(attempt?.logBytes, 5);
   assert.equal(await logs.durableOffset(job.id, 1), 5);
+});
+
+test("a step that waited while somebody else changed its job is left out whole", async () => {
+  const { job, ref } = await runningJob();
+  const attempt = await database.readers.attempts.find(ref.jobId, ref.attempt);
+  assert.ok(attempt);
+  const report = { outcome: COMPLETED, logBytes: 0, processesLeft: 0, usage: null };
+  const end = endAttempt({ job, attempt }, report, { at: afterStart(9), random: () => 0 });
+  let answer: Promise<unknown> | undefined;
+  await database.transact(async ({ jobs }) => {
+    const asked: JobEvent = { type: "cancel_requested", at: afterStart(8), by: "somebody" };
+    await jobs.update(applyJobEvents(await jobs.lock(job.id), [asked]), [asked]);
+    answer = database.changeJob(end);
+    await waitFor(isLockAwaited);
+  });
+  assert.equal(await answer, undefined);
+  assert.equal((await database.readers.jobs.get(job.id)).state, "running");
+  assert.deepEqual(await database.readers.attempts.find(ref.jobId, ref.attempt), attempt);
 });
