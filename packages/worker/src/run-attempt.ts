@@ -36,6 +36,8 @@ import type { MemoryFolders } from "./secrets/memory-folders.ts";
 
 /** How long processes are killed, again and again, before what is left of the attempt is called unkillable. */
 const KILL_WAIT_MS = 2_000;
+/** At least so often: a worker that was itself stopped meanwhile must not take that for processes that do not end. */
+const KILLS_MIN = 20;
 /** How long output is still read after the last process that can be found has ended. */
 const OUTPUT_WAIT_MS = 2_000;
 /** A command that fails with less than this left on the disk of its directory has met the end of the disk. */
@@ -201,6 +203,8 @@ class ProcessRun implements AttemptRun {
     await this.#reader.closed;
     // Whoever was still starting a process when the others ended is seen now.
     const left = isClean ? [] : await tree.list();
+    // Or they have ended after all.
+    this.#hasGivenUp &&= left.length > 0;
     if (this.#hasGivenUp) this.#deps.onUnkillable();
     const oomKillCount = group?.readOomKillCount() ?? 0;
     const outcome = await this.#explainDisk(this.#outcome(exit, left, oomKillCount));
@@ -255,8 +259,8 @@ class ProcessRun implements AttemptRun {
   async #killAll(tree: ProcessTree): Promise<void> {
     const { clock } = this.#deps;
     const endsAtMs = clock.monotonicMs() + KILL_WAIT_MS;
-    while ((await tree.kill()) > 0) {
-      if (clock.monotonicMs() >= endsAtMs) {
+    for (let count = 1; (await tree.kill()) > 0; count += 1) {
+      if (count >= KILLS_MIN && clock.monotonicMs() >= endsAtMs) {
         this.#hasGivenUp = true;
         this.#gaveUp.resolve(undefined);
         return;

@@ -7,7 +7,7 @@ import { pino } from "pino";
 import type { Environment } from "../src/attempt-environment.ts";
 import type { AttemptEnd, AttemptRun, AttemptSpec } from "../src/attempt-run.ts";
 import { type AttemptUser, environmentOf, findAttemptUser } from "../src/attempt-user.ts";
-import { systemClock } from "../src/clock.ts";
+import { systemClock, type WorkerClock } from "../src/clock.ts";
 import { ControlGroups } from "../src/control-groups/control-groups.ts";
 import { PipePool } from "../src/pipe-pool.ts";
 import { ProcessTable } from "../src/processes/process-table.ts";
@@ -84,12 +84,14 @@ export interface FixtureOptions {
   readonly runAs?: string;
   /** Where bubblewrap is looked for. */
   readonly sandbox?: string;
+  readonly clock?: WorkerClock;
 }
 
 interface Surroundings {
   readonly hostEnv: Environment;
   readonly user: AttemptUser | undefined;
   readonly sandbox: Sandbox;
+  readonly clock: WorkerClock;
 }
 
 /** Runs attempts as the worker does, in a folder of their own. */
@@ -107,10 +109,11 @@ export class AttemptFixture {
   readonly #sandbox: Sandbox;
   readonly #memory: MemoryFolders;
   readonly #memoryRoot: string;
+  readonly #clock: WorkerClock;
 
   private constructor(
     root: string,
-    { hostEnv, user, sandbox }: Surroundings,
+    { hostEnv, user, sandbox, clock }: Surroundings,
     memory: { readonly folders: MemoryFolders; readonly root: string },
     groups: { readonly all: ControlGroups; readonly used: Pick<ControlGroups, "create"> },
   ) {
@@ -118,6 +121,7 @@ export class AttemptFixture {
     this.#hostEnv = environmentOf(user, hostEnv);
     this.#user = user;
     this.#sandbox = sandbox;
+    this.#clock = clock;
     this.#memory = memory.folders;
     this.#memoryRoot = memory.root;
     this.root = root;
@@ -127,10 +131,9 @@ export class AttemptFixture {
   }
 
   /** `hostEnv`: the environment of the worker. */
-  static async create(
-    hostEnv: Environment,
-    { memory = "/dev/shm", withoutGroups = false, runAs, sandbox: path }: FixtureOptions = {},
-  ): Promise<AttemptFixture> {
+  static async create(hostEnv: Environment, options: FixtureOptions = {}): Promise<AttemptFixture> {
+    const { memory = "/dev/shm", withoutGroups = false, clock = systemClock } = options;
+    const { runAs, sandbox: path } = options;
     const user = await findAttemptUser({ runAs, allowRoot: true });
     const sandbox = await findSandbox(path ?? hostEnv.PATH, user);
     const root = await mkdtemp(join(tmpdir(), "hodei-worker-test-"));
@@ -143,7 +146,10 @@ export class AttemptFixture {
     const all = await ControlGroups.open({ log: silent });
     const used = withoutGroups ? { create: () => undefined } : all;
     const parts = { folders, root: memoryRoot };
-    const fixture = new AttemptFixture(root, { hostEnv, user, sandbox }, parts, { all, used });
+    const fixture = new AttemptFixture(root, { hostEnv, user, sandbox, clock }, parts, {
+      all,
+      used,
+    });
     await mkdir(fixture.attemptsPath, { mode: 0o711 });
     await fixture.#pipes.start();
     fixture.#shells.start();
@@ -163,7 +169,7 @@ export class AttemptFixture {
   start(spec: AttemptSpec): Started {
     const chunks: { stream: LogStream; bytes: Uint8Array }[] = [];
     const startAttempt = createStartAttempt({
-      clock: systemClock,
+      clock: this.#clock,
       log: silent,
       shells: this.#shells,
       limits: { isCpuCapped: false, pidsMax: 100, openFiles: 1024 },

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { kill } from "node:process";
+import process, { kill } from "node:process";
 import { after, before, describe, suite, test } from "node:test";
 import { outcomeOf } from "@hodei/domain";
 import { waitFor } from "@hodei/testkit";
 import { AttemptFixture, type Started, specOf } from "../../test/attempt-fixture.ts";
 import { isAlive } from "../../test/is-alive.ts";
+import { systemClock } from "../clock.ts";
 
 const cancelled = outcomeOf("cancelled_by", "The job was cancelled.");
 const GRACE_MS = 300;
@@ -152,3 +153,27 @@ for (const withoutGroups of [false, true]) {
     });
   });
 }
+
+test("a worker that was itself held up while it killed does not take that for processes that do not end", async () => {
+  const { PATH, HOME } = process.env;
+  let jumpedMs = 0;
+  // Between any two looks at it as much time has passed as if the worker had been stopped.
+  const monotonicMs = () => {
+    jumpedMs += 60_000;
+    return systemClock.monotonicMs() + jumpedMs;
+  };
+  const fixture = await AttemptFixture.create(
+    { PATH, HOME },
+    { withoutGroups: true, clock: { ...systemClock, monotonicMs } },
+  );
+  try {
+    const started = fixture.start(specOf("sleep 1000 & echo ready; sleep 1000"));
+    await waitFor(() => started.text().includes("ready"), { timeoutMs: 10_000 });
+    started.run.kill();
+    const { outcome, processesLeft } = await started.finished;
+    assert.deepEqual([outcome.reason, processesLeft], ["worker_lost", 0]);
+    assert.equal(fixture.unkillableCount, 0);
+  } finally {
+    await fixture.remove();
+  }
+});
