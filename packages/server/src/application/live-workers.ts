@@ -16,8 +16,8 @@ export interface LiveWorkersDeps {
 const CHANGED_MAX = 1_000;
 
 /**
- * Every worker that is not terminated, kept in memory for the loops of this replica: thousands that come back at once are
- * read one by one, and not all of them by each loop for each that comes.
+ * Every worker that is not terminated, kept in memory for the loops of this replica: of thousands that come back at once each
+ * is read once, instead of all of them by each loop for each that comes.
  */
 export class LiveWorkers {
   readonly #rows: FollowedRows<WorkerId, Worker>;
