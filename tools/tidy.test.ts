@@ -7,6 +7,7 @@ import { checkDocuments } from "./tidy/documents.ts";
 import { checkImportTable } from "./tidy/import-table.ts";
 import { checkLength } from "./tidy/length.ts";
 import { checkNames } from "./tidy/names.ts";
+import { checkPlatform } from "./tidy/platform.ts";
 import { checkPurity } from "./tidy/purity.ts";
 import { type RepositoryFiles, readRepository } from "./tidy/repository-files.ts";
 import type { Finding } from "./tidy/source.ts";
@@ -25,6 +26,10 @@ describe("the repository is tidy", () => {
 
   test("code that decides takes time and chance from ports", () => {
     assertNone(checkPurity(files.sources));
+  });
+
+  test("nothing rests on parts of the platform that fail", () => {
+    assertNone(checkPlatform(files.sources));
   });
 
   test("every file and every export is used", () => {

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT } from "../repository.ts";
+import { timeLimit } from "../time-limit.ts";
 
 /** A process that takes longer than this to say that it is ready has failed. */
 const READY_LIMIT_MS = 60_000;
@@ -38,7 +39,7 @@ export async function waitForEvent(
   signal: AbortSignal,
 ): Promise<LogEntry> {
   if (child.stderr === null) throw new Error("the process was started with its log in a pipe");
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_LIMIT_MS)]);
+  const limit = timeLimit(signal, READY_LIMIT_MS);
   const log: string[] = [];
   const lines = createInterface({ input: child.stderr });
   return new Promise<LogEntry>((resolve, reject) => {

@@ -65,13 +65,14 @@ async function runProcess(
     stdio: ["ignore", output.fd, output.fd],
   });
   const timeout = AbortSignal.timeout(run.timeoutMs);
-  const stop = AbortSignal.any([timeout, run.signal]);
+  const stops = [timeout, run.signal];
   let killTimer: NodeJS.Timeout | undefined;
   const onStop = () => {
+    clearTimeout(killTimer);
     signalGroup(child, "SIGTERM");
     killTimer = setTimeout(() => signalGroup(child, "SIGKILL"), STOP_GRACE_MS);
   };
-  stop.addEventListener("abort", onStop, { once: true });
+  for (const stop of stops) stop.addEventListener("abort", onStop, { once: true });
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", reject);
@@ -82,7 +83,7 @@ async function runProcess(
       });
     });
   } finally {
-    stop.removeEventListener("abort", onStop);
+    for (const stop of stops) stop.removeEventListener("abort", onStop);
     if (!signalGroup(child, 0)) clearTimeout(killTimer);
     await output.close();
   }

@@ -1,3 +1,4 @@
+import { abortsWith } from "./aborts-with.ts";
 import { Reconnects } from "./backoff.ts";
 import { toHodeiError } from "./errors.ts";
 
@@ -21,13 +22,12 @@ export async function* reopening<Message>(
   options: StreamOptions,
 ): AsyncGenerator<Message> {
   // The iterables of Connect have no `return`: only a signal ends a stream that is left early.
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
-  const reconnects = new Reconnects(options.reconnectLimitMs ?? RECONNECT_LIMIT_MS, signal);
+  const stop = abortsWith(options.signal);
+  const reconnects = new Reconnects(options.reconnectLimitMs ?? RECONNECT_LIMIT_MS, stop.signal);
   try {
     for (;;) {
       try {
-        for await (const message of open(signal)) {
+        for await (const message of open(stop.signal)) {
           reconnects.succeeded();
           yield message;
         }

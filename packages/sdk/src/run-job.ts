@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Job } from "@hodei/proto/hodei/v1/job";
 import type { CreateJobRequestSchema } from "@hodei/proto/hodei/v1/job_service";
 import { type LogChunk, LogStream } from "@hodei/proto/hodei/v1/log_service";
+import { abortsWith } from "./aborts-with.ts";
 import type { HodeiClient } from "./client.ts";
 import { HodeiError } from "./errors.ts";
 import type { StreamOptions } from "./reopening.ts";
@@ -45,9 +46,8 @@ export async function followJob(
   jobId: string,
   options: RunHandlers & StreamOptions = {},
 ): Promise<Job> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
-  const follow = { ...options, signal };
+  const stop = abortsWith(options.signal);
+  const follow = { ...options, signal: stop.signal };
   try {
     const [job] = await Promise.all([
       waitForJob(client, jobId, follow),

@@ -36,7 +36,8 @@ export interface WorkerParts {
 export class Worker implements RunningWorker {
   readonly done: Promise<number>;
   readonly #parts: WorkerParts;
-  readonly #stopped = new AbortController();
+  /** Aborts when what runs has no more time, and at the latest with `#over`. */
+  readonly #hurry = new AbortController();
   /** Aborts when the worker has left, so that nothing is waited for any more. */
   readonly #over = new AbortController();
   readonly #killed = Promise.withResolvers<{ readonly kind: "killed" }>();
@@ -58,7 +59,7 @@ export class Worker implements RunningWorker {
    */
   async stop(): Promise<void> {
     this.drain();
-    this.#stopped.abort();
+    this.#hurry.abort();
     await this.done;
   }
 
@@ -79,6 +80,7 @@ export class Worker implements RunningWorker {
       throw error;
     } finally {
       this.#over.abort();
+      this.#hurry.abort();
       sessions.leave();
       await release();
     }
@@ -87,8 +89,7 @@ export class Worker implements RunningWorker {
   async #leave(): Promise<void> {
     const { attempts, sessions } = this.#parts;
     attempts.drain();
-    const hurry = AbortSignal.any([this.#stopped.signal, this.#over.signal]);
-    await attempts.until(() => attempts.isEmpty, hurry);
+    await attempts.until(() => attempts.isEmpty, this.#hurry.signal);
     if (!attempts.isEmpty) await this.#finishInTime();
     sessions.leave();
   }
@@ -131,11 +132,16 @@ export class Worker implements RunningWorker {
 
   /** Whether `condition` came to hold within `ms`; also `true` once it does not matter because the worker has left. */
   async #within(ms: number, condition: () => boolean): Promise<boolean> {
-    const timeout = new AbortController();
-    const cancel = this.#parts.clock.startTimer(ms, () => timeout.abort());
-    const signal = AbortSignal.any([timeout.signal, this.#over.signal]);
-    await this.#parts.attempts.until(condition, signal);
+    const { attempts, clock } = this.#parts;
+    const over = this.#over.signal;
+    const patience = new AbortController();
+    const giveUp = () => patience.abort();
+    const cancel = clock.startTimer(ms, giveUp);
+    if (over.aborted) giveUp();
+    over.addEventListener("abort", giveUp, { once: true, signal: patience.signal });
+    await attempts.until(condition, patience.signal);
     cancel();
-    return condition() || this.#over.signal.aborted;
+    giveUp();
+    return condition() || over.aborted;
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Job, JobState } from "@hodei/proto/hodei/v1/job";
 import { durationFromMs, type HodeiClient, timestampDate, waitForJob } from "@hodei/sdk";
+import { timeLimit } from "../../time-limit.ts";
 import type { Round } from "../result.ts";
 import type { Row } from "../row.ts";
 import { Cluster } from "./recovery/cluster.ts";
@@ -129,6 +130,6 @@ function requireUndisturbed({ id, state, attempt, outcome }: Job): void {
 }
 
 async function until(isSo: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+  const limit = timeLimit(signal, LIMIT_MS);
   while (!(await isSo())) await delay(LOOK_INTERVAL_MS, undefined, { signal: limit });
 }

@@ -31,8 +31,11 @@ export async function injectFaults(
   faults: readonly Fault[],
 ): Promise<readonly PastFault[]> {
   const startedAtMs = performance.now();
-  const failed = new AbortController();
-  const signal = AbortSignal.any([deps.signal, failed.signal]);
+  const over = new AbortController();
+  if (deps.signal.aborted) over.abort();
+  deps.signal.addEventListener("abort", () => over.abort(), { once: true });
+  const { signal } = over;
+  const failures: unknown[] = [];
   const byTarget = Map.groupBy(faults, ({ target }) => target);
   const past: PastFault[] = [];
   const injectAll = async (ofTarget: readonly Fault[]) => {
@@ -46,10 +49,13 @@ export async function injectFaults(
   };
   await Promise.all(
     [...byTarget.values()].map((ofTarget) =>
-      injectAll(ofTarget).catch((error: unknown) => failed.abort(error)),
+      injectAll(ofTarget).catch((error: unknown) => {
+        failures.push(error);
+        over.abort();
+      }),
     ),
   );
-  failed.signal.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
   return past;
 }
 

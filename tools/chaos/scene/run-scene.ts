@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { JobState } from "@hodei/proto/hodei/v1/job";
+import { timeLimit } from "../../time-limit.ts";
 import { Clients } from "../clients/clients.ts";
 import type { RunMarks } from "../clients/job-spec.ts";
 import { patiently } from "../clients/patience.ts";
@@ -40,11 +41,8 @@ export async function runScene(
 ): Promise<RunOutcome> {
   const { scene, marks, scan, signal, say } = deps;
   const patience = new AbortController();
-  const clients = new Clients({
-    anyClient: scene.anyClient,
-    marks,
-    signal: AbortSignal.any([signal, patience.signal]),
-  });
+  signal.addEventListener("abort", () => patience.abort(signal.reason), { once: true });
+  const clients = new Clients({ anyClient: scene.anyClient, marks, signal: patience.signal });
   await patiently(signal, async () => {
     for (const { name, value } of plan.secrets)
       await scene.anyClient().secrets.setSecret({ name, value: Buffer.from(value) });
@@ -52,7 +50,7 @@ export async function runScene(
   say("everything runs; jobs and faults begin");
   const submitting = clients.submitAll(jobs);
   submitting.catch(() => {}); // It is waited for below.
-  const peace = AbortSignal.any([signal, AbortSignal.timeout(plan.durationMs)]);
+  const peace = timeLimit(signal, plan.durationMs);
   const faults = await injectFaults({ scene, scan, signal: peace }, plan.faults);
   await untilAborted(peace);
   signal.throwIfAborted();

@@ -65,14 +65,15 @@ export async function runPostmaster(
   plan: PostmasterPlan,
   signal: AbortSignal,
 ): Promise<Postmaster> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
+  const endsAtMs = performance.now() + START_TIMEOUT_MS;
+  const isOver = () => signal.aborted || performance.now() >= endsAtMs;
   for (;;) {
-    const adopted = await adoptPostmaster(plan, limit);
+    const adopted = await adoptPostmaster(plan, isOver);
     if (adopted !== undefined) return adopted;
     await clearStaleFiles(plan.place);
     const offset = await plan.logFile.sizeBytes();
     const postmaster = await launchPostmaster(plan);
-    if (await waitUntilReady(postmaster, plan.place.pgdata, limit)) {
+    if (await waitUntilReady(postmaster, plan.place.pgdata, isOver)) {
       await assertServesOrStop(plan, postmaster);
       tell(plan, "postgres_started", `PostgreSQL runs on ${plan.place.pgdata}`, postmaster);
       return postmaster;
@@ -80,7 +81,7 @@ export async function runPostmaster(
     await stopPostmaster(postmaster, plan.log);
     signal.throwIfAborted();
     const tail = await plan.logFile.readTail(offset);
-    if (limit.aborted) {
+    if (isOver()) {
       throw programFailure(`PostgreSQL was not ready within ${START_TIMEOUT_MS / 1000} s`, tail);
     }
     if (HAS_ORPHANS.test(tail)) await killOrphans(plan.place.pgdata);
@@ -116,13 +117,13 @@ export async function stopPostmaster(
 /** The running one, if it can be taken over. One that cannot is stopped. */
 async function adoptPostmaster(
   plan: PostmasterPlan,
-  limit: AbortSignal,
+  isOver: () => boolean,
 ): Promise<Postmaster | undefined> {
   const { pgdata } = plan.place;
   const pid = await findPostmaster(pgdata);
   if (pid === undefined) return undefined;
   const postmaster: Postmaster = { pid, isAlive: () => isPostgresOf(pid, pgdata) };
-  const refusal = await whyNotAdopt(plan, postmaster, limit);
+  const refusal = await whyNotAdopt(plan, postmaster, isOver);
   if (refusal === undefined) {
     tell(plan, "postgres_adopted", `took over the PostgreSQL that runs on ${pgdata}`, postmaster);
     return postmaster;
@@ -135,14 +136,14 @@ async function adoptPostmaster(
 async function whyNotAdopt(
   { place, program, args, connection }: PostmasterPlan,
   postmaster: Postmaster,
-  limit: AbortSignal,
+  isOver: () => boolean,
 ): Promise<string | undefined> {
   if (!(await wasStartedAs(place.pgdata, program, args))) {
     return "it has another version or other settings";
   }
   if ((await readPostmasterFile(place.pgdata))?.status === "stopping")
     return "it was being stopped";
-  if (!(await waitUntilReady(postmaster, place.pgdata, limit))) return "it does not become ready";
+  if (!(await waitUntilReady(postmaster, place.pgdata, isOver))) return "it does not become ready";
   try {
     await assertServes(connection, place.pgdata);
     return undefined;
@@ -169,13 +170,13 @@ async function launchPostmaster({
   }
 }
 
-/** False once it has ended, or `limit` aborts. */
+/** False once it has ended, or `isOver`. */
 async function waitUntilReady(
   postmaster: Postmaster,
   pgdata: string,
-  limit: AbortSignal,
+  isOver: () => boolean,
 ): Promise<boolean> {
-  while (!limit.aborted && (await postmaster.isAlive())) {
+  while (!isOver() && (await postmaster.isAlive())) {
     const file = await readPostmasterFile(pgdata);
     if (file?.pid === postmaster.pid && file.status === "ready") return true;
     await delay(POLL_INTERVAL_MS);

@@ -27,6 +27,10 @@ export async function postEvent(
   const abort = new AbortController();
   const onStop = () => abort.abort();
   stop.addEventListener("abort", onStop, { once: true });
+  const timer = setTimeout(
+    () => abort.abort(new Error(`no answer within ${options.timeoutMs} ms`)),
+    options.timeoutMs,
+  );
   try {
     const response = await fetch(options.url, {
       method: "POST",
@@ -38,13 +42,14 @@ export async function postEvent(
       },
       body,
       redirect: "manual",
-      signal: AbortSignal.any([abort.signal, AbortSignal.timeout(options.timeoutMs)]),
+      signal: abort.signal,
     });
     await response.body?.cancel();
     if (!response.ok) throw new Error(`answered HTTP ${response.status}`);
   } catch (error) {
-    throw new Error(reasonOf(error, options.timeoutMs), { cause: error });
+    throw new Error(reasonOf(error), { cause: error });
   } finally {
+    clearTimeout(timer);
     stop.removeEventListener("abort", onStop);
   }
 }
@@ -56,9 +61,8 @@ function sign(key: string, body: string): string {
 }
 
 /** For people. `fetch` says what went wrong in the cause of its error only. */
-function reasonOf(error: unknown, timeoutMs: number): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return `no answer within ${timeoutMs} ms`;
   return error.cause instanceof Error && error.cause.message !== ""
     ? error.cause.message
     : error.message;
