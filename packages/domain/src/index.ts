@@ -306,5 +306,6 @@ export {
   type WorkerMetrics,
   type WorkerState,
   type WorkerStatus,
+  withPoolLabels,
   workerStatus,
 } from "./worker.ts";

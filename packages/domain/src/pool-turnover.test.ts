@@ -13,7 +13,7 @@ function ready(...workers: readonly (readonly [ageMs: number, idleMs: number | n
   return workers.map(([ageMs, idleMs], index): PoolWorker => {
     const id = `worker-${index}` as WorkerId;
     const idleSince = idleMs === null ? null : after(100_000 - idleMs);
-    return { id, connectedAt: after(100_000 - ageMs), idleSince };
+    return { id, createdAt: after(100_000 - ageMs), idleSince };
   });
 }
 

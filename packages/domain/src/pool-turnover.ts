@@ -5,7 +5,7 @@ import type { Worker } from "./worker.ts";
 /** A connected worker of a pool that takes attempts. */
 export interface PoolWorker {
   readonly id: WorkerId;
-  readonly connectedAt: Date;
+  readonly createdAt: Date;
   /** `null` while it has attempts. */
   readonly idleSince: Date | null;
 }
@@ -44,8 +44,8 @@ function tooOld({ lifetimeMs }: Pool, ready: readonly PoolWorker[], now: Date): 
   if (lifetimeMs === null) return [];
   const bornBy = now.getTime() - lifetimeMs;
   return ready
-    .filter(({ connectedAt }) => connectedAt.getTime() <= bornBy)
-    .toSorted((a, b) => a.connectedAt.getTime() - b.connectedAt.getTime());
+    .filter(({ createdAt }) => createdAt.getTime() <= bornBy)
+    .toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
 }
 
 function tooIdle({ idleTimeoutMs }: Pool, ready: readonly PoolWorker[], now: Date): PoolWorker[] {

@@ -2,7 +2,7 @@ import type { WorkerId } from "./ids.ts";
 import type { Host } from "./scheduler/host.ts";
 import { type Candidate, type PlanTerms, planPlacements } from "./scheduler/plan.ts";
 import { NO_RECORD } from "./scheduler/track-record.ts";
-import type { Capacity, Worker } from "./worker.ts";
+import { type Capacity, type Worker, withPoolLabels } from "./worker.ts";
 
 /** Workers made from one template by one provider, with a size policy. */
 export interface Pool {
@@ -14,7 +14,7 @@ export interface Pool {
   readonly warmWorkers: number;
   /** A worker without attempts for this long leaves, if `minWorkers` and `warmWorkers` stay. `null`: none does. */
   readonly idleTimeoutMs: number | null;
-  /** A worker this long after its first session leaves when its attempts have ended. `null`: none does. */
+  /** A worker of this age leaves when its attempts have ended. `null`: none does. */
   readonly lifetimeMs: number | null;
   /** A worker leaves after its first attempt, so no job finds what another left. */
   readonly oneJob: boolean;
@@ -65,7 +65,7 @@ export function provisionCount(pool: Pool, demand: PoolDemand): number {
   const missing = Math.max(0, pool.minWorkers - demand.liveCount);
   const spare = Math.max(0, pool.warmWorkers - demand.idleCount);
   const imagined = Array.from({ length: demand.bootingCount + room }, (_, index) =>
-    imaginedHost(pool.template, index),
+    imaginedHost(pool, index),
   );
   const { placements } = planPlacements(demand.unplaceable, imagined, FILL);
   const used = new Set(placements.map(({ workerId }) => workerId)).size;
@@ -83,11 +83,11 @@ export function comingHosts(
     );
     const isComing =
       own.length < pool.maxWorkers || own.some(({ connectedAt }) => connectedAt === null);
-    return isComing ? [imaginedHost(pool.template, index)] : [];
+    return isComing ? [imaginedHost(pool, index)] : [];
   });
 }
 
-function imaginedHost(template: WorkerTemplate, index: number): Host {
+function imaginedHost({ name, provider, template }: Pool, index: number): Host {
   return {
     workerId: `imagined-${index}` as WorkerId,
     state: "ready",
@@ -95,7 +95,7 @@ function imaginedHost(template: WorkerTemplate, index: number): Host {
     pool: "imagined",
     poolPolicy: null,
     arch: template.arch,
-    labels: template.labels,
+    labels: withPoolLabels({ pool: name, provider }, template.labels),
     taints: [],
     gpuModel: "",
     capacity: template.capacity,

@@ -189,6 +189,14 @@ export function workerStatus(worker: Worker, runningAttempts: number): WorkerSta
   return worker.state === "ready" && runningAttempts > 0 ? "busy" : worker.state;
 }
 
+/** `labels` with those that every worker has without saying so. */
+export function withPoolLabels(
+  { pool, provider }: Pick<Worker, "pool" | "provider">,
+  labels: WorkerFacts["labels"],
+): WorkerFacts["labels"] {
+  return { ...labels, "hodei/pool": pool, "hodei/provider": provider };
+}
+
 /** Whether new attempts may be placed on it: connected, and not about to leave. */
 export function takesAttempts(worker: Worker): boolean {
   return worker.state === "ready" && worker.connectBy === null && worker.drainRequestedAt === null;

@@ -18,6 +18,8 @@ const HOLD_MS = 20_000;
 const BEGIN_WITHIN_MS = 8_000;
 /** Longest that one delivery may take. */
 export const DELIVERY_TIMEOUT_MS = 10_000;
+/** Longest that the deliveries of one turn take. */
+const TURN_MS_MAX = BEGIN_WITHIN_MS + DELIVERY_TIMEOUT_MS;
 /** New events that one turn takes. */
 const PAGE_COUNT = 200;
 /** Deliveries under way at once, each for another subject. */
@@ -133,10 +135,10 @@ export class EventDelivery {
     }));
   }
 
-  /** Our claim, renewed when half of it is over; `undefined` while another replica has it. */
+  /** Our claim, renewed when a turn could outlast it; `undefined` while another replica has it. */
   async #hold(now: Date): Promise<Claim | undefined> {
     const held = this.#held;
-    if (held !== undefined && held.heldUntil.getTime() - now.getTime() > HOLD_MS / 2) return held;
+    if (held !== undefined && held.heldUntil.getTime() - now.getTime() > TURN_MS_MAX) return held;
     const { database, replicaId } = this.#deps;
     this.#held = await database.transact(async ({ subscriptions, events }) => {
       const stored = await subscriptions.lock(this.#subscription.name);

@@ -10,6 +10,7 @@ import {
   takesAttempts,
   type Worker,
   type WorkerId,
+  withPoolLabels,
 } from "@hodei/domain";
 import type { Deps } from "./deps.ts";
 import { JOINED_PROVIDER } from "./joined.ts";
@@ -117,7 +118,7 @@ function toHost(
     pool: worker.pool,
     poolPolicy: null,
     arch,
-    labels: withPool(worker, labels),
+    labels: withPoolLabels(worker, labels),
     taints,
     gpuModel,
     capacity,
@@ -133,11 +134,6 @@ function toHostState(worker: Worker): HostState {
   if (takesAttempts(worker)) return "ready";
   if (worker.state === "lost") return "lost";
   return worker.drainRequestedAt === null ? "disconnected" : "draining";
-}
-
-/** Labels that every worker has without saying so. */
-function withPool(worker: Worker, labels: Readonly<Record<string, string>>) {
-  return { ...labels, "hodei/pool": worker.pool, "hodei/provider": worker.provider };
 }
 
 /** How many assigned and running jobs each worker has. */

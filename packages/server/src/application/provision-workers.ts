@@ -156,7 +156,12 @@ export class Provisioner {
     const keep = worker !== undefined && worker.state !== "terminated" && alive;
     if (keep) return;
     this.#deps.log.info("machine_destroyed", { workerId, provider: provider.name, alive });
-    await provider.destroy(workerId);
+    try {
+      await provider.destroy(workerId);
+    } catch (error) {
+      // It is tried again in the next turn. What it leaves behind must not keep all pools from their workers.
+      this.#deps.log.error("machine_not_destroyed", { workerId, error });
+    }
   }
 
   /** Makes the workers that are wanted. Returns when that is to be tried again, if they do not come up. */

@@ -143,10 +143,16 @@ function assign(
         .map((host) => [host.workerId, host]),
     );
     const chosen = stillPossible(placements, { jobs, hosts, limits });
-    const changes = chosen.map(({ job, workerId }) => toChange(deps, job, workerId));
+    // Starts count from when they are given out: the locks may have been waited for since the limits were read.
+    const at = deps.clock.now();
+    const changes = chosen.map(({ job, workerId }) => toChange(deps, { job, workerId, at }));
+    const starts = limits.taken.map((start) => {
+      const countsUntil = start.countsUntil.getTime() + at.getTime() - start.at.getTime();
+      return { ...start, at, countsUntil: new Date(countsUntil) };
+    });
     const [assigned] = await Promise.all([
       stores.jobs.updateAll(changes),
-      stores.limits.addStarts(limits.taken, deps.clock.now()),
+      stores.limits.addStarts(starts, at),
     ]);
     for (const { lease } of assigned) {
       const worker = oneJob.get(lease?.workerId);
@@ -212,8 +218,10 @@ async function retire(
   await workers.update(applyWorkerEvent(worker, event), [event]);
 }
 
-function toChange(deps: ScheduleDeps, job: Job, workerId: Lease["workerId"]): JobChange {
-  const at = deps.clock.now();
+function toChange(
+  deps: ScheduleDeps,
+  { job, workerId, at }: Pick<Lease, "workerId"> & { readonly job: Job; readonly at: Date },
+): JobChange {
   const acknowledgeBy = new Date(at.getTime() + deps.settings.acknowledgeTimeoutMs);
   return assignAttempt(job, { token: deps.newLeaseToken(), workerId, acknowledgeBy }, at);
 }

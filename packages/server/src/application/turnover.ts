@@ -36,9 +36,9 @@ export class Turnover {
     );
     const now = this.#deps.clock.now();
     for (const { pool, workers } of pools) {
-      const ready = workers.filter(takesAttempts).flatMap(({ id, connectedAt }) => {
+      const ready = workers.filter(takesAttempts).map(({ id, createdAt }) => {
         const idleSince = this.#idleSince.get(id) ?? null;
-        return connectedAt === null ? [] : [{ id, connectedAt, idleSince }];
+        return { id, createdAt, idleSince };
       });
       const drainingCount = workers.filter((worker) => worker.drainRequestedAt !== null).length;
       for (const departure of departures(pool, ready, { drainingCount, now })) {

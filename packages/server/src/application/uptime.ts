@@ -21,6 +21,8 @@ export class Uptime {
    */
   confirm(askedAt: Date, answeredAt: Date, absenceMs: number): void {
     if (askedAt.getTime() - this.#answeredAt.getTime() > absenceMs) this.#since = answeredAt;
+    // A clock that was set back: nothing has been up since a time to come.
+    else if (answeredAt < this.#since) this.#since = answeredAt;
     this.#answeredAt = answeredAt;
   }
 }
