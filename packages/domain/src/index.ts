@@ -226,7 +226,13 @@ export {
   type TrackRecord,
   tallyMade,
 } from "./scheduler/track-record.ts";
-export { byUrgency, dueSince, PRIORITY_STEP_MS, urgentSince } from "./scheduler/urgency.ts";
+export {
+  byUrgency,
+  type DuePosition,
+  dueSince,
+  PRIORITY_STEP_MS,
+  urgentSince,
+} from "./scheduler/urgency.ts";
 export { type WaitReason, waitReasons } from "./scheduler/wait-reasons.ts";
 export {
   checkSecret,
@@ -296,6 +302,7 @@ export {
   type Capacity,
   createWorker,
   type DiskUsage,
+  isOtherCapacity,
   MAX_ATTEMPT_COUNT,
   type Taint,
   takesAttempts,

@@ -29,7 +29,13 @@ type JobFact =
   | { readonly type: "unblocked"; readonly at: Date }
   | { readonly type: "assigned"; readonly at: Date; readonly lease: Lease }
   | { readonly type: "started"; readonly at: Date }
-  | { readonly type: "lease_expired"; readonly at: Date; readonly message: string }
+  | {
+      readonly type: "lease_expired";
+      readonly at: Date;
+      readonly message: string;
+      /** Earliest next start. Default: as before */
+      readonly runAt?: Date;
+    }
   | { readonly type: "cancel_requested"; readonly at: Date; readonly by: string }
   | {
       readonly type: "room_claimed";
@@ -198,7 +204,7 @@ export function applyJobEvent(job: Job, event: JobEvent): Job {
     case "started":
       return { ...job, state, startedAttempts: job.startedAttempts + 1, startedAt: event.at };
     case "lease_expired":
-      return { ...job, state, lease: null, preemption: null };
+      return { ...job, state, lease: null, preemption: null, runAt: event.runAt ?? job.runAt };
     case "cancel_requested":
       return { ...job, state, cancelRequest: job.cancelRequest ?? { at: event.at, by: event.by } };
     case "room_claimed":

@@ -10,6 +10,7 @@ import type { EndedJob } from "./retention.ts";
 import type { TenantEnd } from "./scheduler/fair-order.ts";
 import type { HeldAttempt } from "./scheduler/host.ts";
 import type { Candidate } from "./scheduler/plan.ts";
+import type { DuePosition } from "./scheduler/urgency.ts";
 import type { SubscriptionReader, SubscriptionStore } from "./subscription.ts";
 import type { Worker, WorkerEvent, WorkerState } from "./worker.ts";
 
@@ -86,6 +87,12 @@ export interface JobReader {
    * rest. So however many jobs one tenant has, those of the others are there.
    */
   listDue(now: Date, limit: number): Promise<readonly Candidate[]>;
+  /** Of the same jobs those that come after `position` in that order, of all tenants; `null`: from the first. `limit` at most. */
+  listDueAfter(
+    position: DuePosition | null,
+    now: Date,
+    limit: number,
+  ): Promise<readonly Candidate[]>;
   /** Those of the jobs that `listDue` would have, in no order. */
   findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]>;
   /** Earliest `runAt` or queue deadline after `now` among pending jobs; `null` if there is none. */

@@ -6,6 +6,7 @@ import type { ReplicaId } from "./ids.ts";
 import {
   applyWorkerEvent,
   createWorker,
+  isOtherCapacity,
   takesAttempts,
   WORKER_TRANSITIONS,
   type WorkerEvent,
@@ -81,4 +82,16 @@ test("a ready worker with attempts shows as busy", () => {
   for (const state of Object.keys(WORKER_TRANSITIONS) as WorkerState[]) {
     if (state !== "ready") assert.equal(workerStatus(aWorker({ state }), 1), state);
   }
+});
+
+test("plans are to know of another size, of a disk that is full or is not any more, and of a quarter of it", () => {
+  const known = { ...someWorkerFacts().capacity, diskBytes: 1_000 };
+  const differs = (now: Partial<typeof known>) => isOtherCapacity(known, { ...known, ...now });
+  assert.equal(differs({}), false);
+  assert.equal(differs({ memoryBytes: known.memoryBytes - 1 }), true);
+  assert.equal(differs({ diskBytes: 751 }), false);
+  assert.equal(differs({ diskBytes: 1_250 }), false);
+  assert.equal(differs({ diskBytes: 749 }), true);
+  assert.equal(differs({ diskBytes: 0 }), true);
+  assert.equal(isOtherCapacity({ ...known, diskBytes: 0 }, { ...known, diskBytes: 1 }), true);
 });

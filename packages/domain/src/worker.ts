@@ -90,6 +90,7 @@ type WorkerFact =
       readonly connectBy: Date;
       readonly message: string;
     }
+  | { readonly type: "capacity_changed"; readonly at: Date; readonly capacity: Capacity }
   | { readonly type: "drain_requested"; readonly at: Date; readonly by: string }
   | { readonly type: "lost"; readonly at: Date; readonly message: string }
   | { readonly type: "terminated"; readonly at: Date; readonly message: string };
@@ -121,8 +122,9 @@ type Transitions = Readonly<Partial<Record<WorkerEvent["type"], WorkerState>>>;
 export const WORKER_TRANSITIONS: Readonly<Record<WorkerState, Transitions>> = {
   provisioning: { registered: "connecting", terminated: "terminated" },
   connecting:   { connected: "ready", lost: "lost", terminated: "terminated" },
-  ready:        { connected: "ready", disconnected: "ready", drain_requested: "draining", lost: "lost", terminated: "terminated" },
-  draining:     { connected: "draining", disconnected: "draining", drain_requested: "draining", lost: "lost", terminated: "terminated" },
+  ready:        { connected: "ready", disconnected: "ready", capacity_changed: "ready", drain_requested: "draining", lost: "lost", terminated: "terminated" },
+  draining:     { connected: "draining", disconnected: "draining", capacity_changed: "draining", drain_requested: "draining", lost: "lost",
+                  terminated: "terminated" },
   lost:         { connected: "ready", drain_requested: "lost", terminated: "terminated" },
   terminated:   {},
 };
@@ -165,6 +167,10 @@ export function applyWorkerEvent(worker: Worker, event: WorkerEvent): Worker {
       };
     case "disconnected":
       return { ...worker, state, connectBy: event.connectBy };
+    case "capacity_changed": {
+      const { facts } = worker;
+      return { ...worker, state, facts: facts && { ...facts, capacity: event.capacity } };
+    }
     case "lost":
       return { ...worker, state };
     case "drain_requested":
@@ -195,6 +201,19 @@ export function withPoolLabels(
   labels: WorkerFacts["labels"],
 ): WorkerFacts["labels"] {
   return { ...labels, "hodei/pool": pool, "hodei/provider": provider };
+}
+
+/** Part of the free disk by which it changes until plans are to know: it never stands still. */
+const DISK_CHANGE = 0.25;
+
+/** Whether plans made with the capacity `known` go wrong where it is `now`. */
+export function isOtherCapacity(known: Capacity, now: Capacity): boolean {
+  const { diskBytes: was, ...others } = known;
+  const { diskBytes: is, ...othersNow } = now;
+  const isOtherSize = Object.entries(others).some(
+    ([name, value]) => othersNow[name as keyof typeof othersNow] !== value,
+  );
+  return isOtherSize || (was === 0) !== (is === 0) || Math.abs(is - was) > was * DISK_CHANGE;
 }
 
 /** Whether new attempts may be placed on it: connected, and not about to leave. */

@@ -291,7 +291,7 @@ create table replica (
   renewed_at timestamptz not null
 ) with (fillfactor = 10);
 
--- Attempts that count against a rate limit; one that does not any more goes when its key is next used.
+-- Attempts that count against a rate limit; those that do not any more go when others come.
 create table rate_start (
   tenant_id text not null,
   key text not null,
@@ -300,6 +300,7 @@ create table rate_start (
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 create index rate_start_key on rate_start (tenant_id, key, counts_until);
+create index rate_start_counts_until on rate_start (counts_until);
 
 -- The number of the latest leadership of what is led. Its holder's transactions lock the row against the next one.
 create table leadership (

@@ -335,6 +335,11 @@ export const anyWorkerEvent = (): Arbitrary<WorkerEvent> =>
       connectBy: anyDate(),
       message: anyText(),
     }),
+    record({
+      type: fc.constant("capacity_changed" as const),
+      at: anyDate(),
+      capacity: anyWorkerFacts().map(({ capacity }) => capacity),
+    }),
     record({ type: fc.constant("drain_requested" as const), at: anyDate(), by: anyText() }),
     record({
       type: fc.constantFrom("lost" as const, "terminated" as const),

@@ -20,10 +20,13 @@ export function dueSince(job: { readonly urgentSince: Date; readonly priority: n
   return new Date(job.urgentSince.getTime() + job.priority * PRIORITY_STEP_MS);
 }
 
+/** Where a job stands in the order of urgency. */
+export interface DuePosition {
+  readonly urgentSince: Date;
+  readonly jobId: JobId;
+}
+
 /** Most urgent first; ids decide between equals, so that the order is the same everywhere. */
-export function byUrgency(
-  a: { readonly urgentSince: Date; readonly jobId: JobId },
-  b: { readonly urgentSince: Date; readonly jobId: JobId },
-): number {
+export function byUrgency(a: DuePosition, b: DuePosition): number {
   return a.urgentSince.getTime() - b.urgentSince.getTime() || (a.jobId < b.jobId ? -1 : 1);
 }

@@ -75,18 +75,24 @@ export interface Loss {
 }
 
 /**
- * An assigned attempt of whose start nobody told: the job waits again, or is cancelled if that was asked for. `logBytes` are
- * there all the same if the worker had begun.
+ * An assigned attempt of whose start nobody told: the job waits again, to `runAt` if that is given, or is cancelled if that was
+ * asked for. `logBytes` are there all the same if the worker had begun.
  */
 export function returnAttempt(
   { job, attempt }: HeldJob,
-  { at, message, logBytes, ...cause }: Loss & { readonly logBytes: number },
+  {
+    at,
+    message,
+    logBytes,
+    runAt,
+    ...cause
+  }: Loss & { readonly logBytes: number; readonly runAt?: Date | undefined },
 ): JobChange {
   const outcome = outcomeOf("worker_lost", message);
   const lost = { type: "lost", at, outcome, logBytes, processesLeft: 0, usage: null } as const;
   const event: JobEvent =
     job.cancelRequest === null
-      ? { type: "lease_expired", at, message, ...cause }
+      ? { type: "lease_expired", at, message, ...(runAt !== undefined && { runAt }), ...cause }
       : {
           type: "cancelled",
           at,
@@ -98,6 +104,26 @@ export function returnAttempt(
     events: [event],
     attempt: applyAttemptEvent(attempt, lost),
   };
+}
+
+/** Pause after the second attempt of a job that no worker took; doubles with each. */
+const REFUSED_PAUSE_MS = 250;
+const REFUSED_PAUSE_MAX_MS = 30_000;
+
+/** An assigned attempt that its worker did not take. The first time the job may have another worker at once. */
+export function refuseAttempt(held: HeldJob, at: Date, message: string): JobChange {
+  const { attempt, startedAttempts } = held.job;
+  const pauseMs = REFUSED_PAUSE_MS * 2 ** (attempt - startedAttempts - 2);
+  const runAt =
+    pauseMs < REFUSED_PAUSE_MS
+      ? undefined
+      : new Date(at.getTime() + Math.min(pauseMs, REFUSED_PAUSE_MAX_MS));
+  return returnAttempt(held, {
+    at,
+    message: `the worker refused it: ${message}`,
+    logBytes: 0,
+    runAt,
+  });
 }
 
 /**

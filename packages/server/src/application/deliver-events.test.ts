@@ -208,3 +208,37 @@ test("a delivery that is interrupted counts as not begun", async () => {
     [0],
   );
 });
+
+test("a replica delivers nothing that another may be delivering, however slow that is", async () => {
+  const deps = testDeps();
+  const begun: string[] = [];
+  const delivery = (name: string, replicaId: ReplicaId, tookMs: number) =>
+    new EventDelivery(
+      { ...deps, replicaId },
+      {
+        name: "webhook",
+        types: [],
+        deliver: async (event: StoredEvent) => {
+          begun.push(`${name} ${event.type}`);
+          await deps.clock.sleep(tookMs);
+        },
+      },
+    );
+  const first = delivery("first", deps.replicaId, 7_500);
+  const second = delivery("second", OTHER_REPLICA, 0);
+  await first.run();
+  await deps.clock.advance(9_500);
+  const { id } = await submit(deps);
+  await deps.database.transact(async ({ jobs }) => {
+    const job = await jobs.lock(id);
+    const at = deps.clock.now();
+    const end = { type: "cancelled", at, outcome: { reason: "cancelled_by" } } as never;
+    await jobs.update({ ...job, state: "cancelled", finishedAt: at }, [end]);
+  });
+  const turn = first.run();
+  await deps.clock.advance(12_000);
+  await second.run();
+  await deps.clock.advance(10_000);
+  await turn;
+  assert.deepEqual(begun, ["first job.created", "first job.cancelled"]);
+});

@@ -3,7 +3,10 @@ import { test } from "node:test";
 import { ManualClock, MemoryDatabase } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
 import { DueJobs, type DueJobsDeps } from "./due-jobs.ts";
-import { ALICE, submit, testDeps } from "./fixtures.test.ts";
+import { explainJob } from "./explain-job.ts";
+import { ALICE, connectedWorker, find, running, submit, testDeps } from "./fixtures.test.ts";
+import { scheduleJobs } from "./schedule-jobs.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import { Signals } from "./signals.ts";
 
 const SETTINGS = { pollIntervalMs: 1_000, scheduleLimitCount: 3 };
@@ -27,6 +30,7 @@ function scene() {
   };
   const jobs: DueJobsDeps["jobs"] = {
     listDue: (now, limit) => read("all", reader.listDue(now, limit)),
+    listDueAfter: (position, now, limit) => reader.listDueAfter(position, now, limit),
     findDue: (ids, now) => read(`${ids.length} changed`, reader.findDue(ids, now)),
     nextDueAt: (now) => reader.nextDueAt(now),
   };
@@ -116,4 +120,27 @@ test("when more than twice the schedule limit has gathered, the most urgent are 
   takeReads();
   assert.equal((await list()).length, SETTINGS.scheduleLimitCount);
   assert.deepEqual(takeReads(), ["all"]);
+});
+
+test("jobs that wait for a key do not keep others of their tenant from a free worker for ever", async () => {
+  const settings = { ...DEFAULT_SETTINGS, scheduleLimitCount: 5 };
+  const deps = testDeps({ settings });
+  const { peer } = await connectedWorker(deps);
+  const concurrency = { key: "deploy", limit: 1, onConflict: "queue" } as const;
+  await running(deps, peer, { concurrency });
+  for (let count = 0; count < 5; count += 1) await submit(deps, { concurrency });
+  await deps.clock.advance(1);
+  const free = await submit(deps);
+  // As after a commit of another replica, a retry that falls due, or when the worker was full for a second.
+  deps.dueJobs.forget();
+  for (let turn = 0; turn < 100; turn += 1) {
+    await scheduleJobs(deps);
+    await deps.clock.advance(settings.pollIntervalMs);
+  }
+  const { reasons } = await explainJob(deps, ALICE, free.id);
+  assert.equal(
+    (await find(deps, free)).state,
+    "assigned",
+    `after 100 turns explain says: ${reasons[0]?.code}: ${reasons[0]?.message}`,
+  );
 });

@@ -1,10 +1,10 @@
-import type { Candidate, EventRecord, JobId, JobReader } from "@hodei/domain";
+import type { Candidate, DuePosition, EventRecord, JobId, JobReader } from "@hodei/domain";
 import type { Settings } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 
 export interface DueJobsDeps {
   readonly signals: Pick<Signals, "follow">;
-  readonly jobs: Pick<JobReader, "listDue" | "findDue" | "nextDueAt">;
+  readonly jobs: Pick<JobReader, "listDue" | "listDueAfter" | "findDue" | "nextDueAt">;
   readonly settings: Pick<Settings, "pollIntervalMs" | "scheduleLimitCount">;
 }
 
@@ -14,6 +14,9 @@ export interface DueJobsDeps {
  * All are read at first, once in each poll interval, and when another replica has changed something; in between only jobs
  * that commits of this process were about. So what is here may be old, as what was just read may be: a decision on it is
  * stored only if the job's version still stands.
+ *
+ * Of more jobs than the schedule limit the most urgent are here, and of the others half as many, which each reading of all
+ * exchanges for those that come after: however many cannot be placed, it is the turn of each that can.
  */
 export class DueJobs {
   readonly #deps: DueJobsDeps;
@@ -23,6 +26,8 @@ export class DueJobs {
   /** Of the last time that all were read; -∞: they have to be. */
   #readAllAtMs = Number.NEGATIVE_INFINITY;
   #nextDueAt: Date | null = null;
+  /** Where the last look at the less urgent ones ended; `null`: at the end of all. */
+  #lookedTo: DuePosition | null = null;
   /** Settles when the latest reading has ended; one reads at a time. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -41,7 +46,7 @@ export class DueJobs {
   }
 
   /**
-   * Pending jobs whose time has come, in no order; of more than the schedule limit, those that `listDue` chose when all were read.
+   * Pending jobs whose time has come, in no order; of more than the schedule limit, those that were chosen when all were read.
    * With the earliest time after `now` at which more fall due, `null` if none will.
    */
   list(now: Date): Promise<{
@@ -81,9 +86,18 @@ export class DueJobs {
       jobs.listDue(now, settings.scheduleLimitCount),
       jobs.nextDueAt(now),
     ]);
+    const others = all.length < settings.scheduleLimitCount ? [] : await this.#readFurther(now);
     this.#candidates.clear();
-    for (const candidate of all) this.#candidates.set(candidate.jobId, candidate);
+    for (const candidate of [...all, ...others]) this.#candidates.set(candidate.jobId, candidate);
     this.#nextDueAt = nextDueAt;
+  }
+
+  async #readFurther(now: Date): Promise<readonly Candidate[]> {
+    const { jobs, settings } = this.#deps;
+    const count = Math.ceil(settings.scheduleLimitCount / 2);
+    const others = await jobs.listDueAfter(this.#lookedTo, now, count);
+    this.#lookedTo = others.length < count ? null : (others.at(-1) ?? null);
+    return others;
   }
 
   async #readChanged(ids: readonly JobId[], now: Date): Promise<void> {

@@ -153,9 +153,9 @@ function dependencyReason(dependency: JudgedDependency): ExplainReason {
   return { code: "dependency", message: describeDependency(dependency), workerCount: 0 };
 }
 
-function delayReason({ runAt, startedAttempts }: Job): ExplainReason {
+function delayReason({ runAt, attempt }: Job): ExplainReason {
   const until = runAt.toISOString();
-  return startedAttempts === 0
+  return attempt === 0
     ? { code: "not_before", message: `its spec says not before ${until}`, workerCount: 0 }
     : { code: "retry_delay", message: `the next attempt is due at ${until}`, workerCount: 0 };
 }

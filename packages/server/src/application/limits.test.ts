@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobSpec } from "@hodei/domain";
+import type { JobSpec, Stores, WorkerId } from "@hodei/domain";
 import { aJobSpec, FakeProvider } from "@hodei/testkit";
 import { createJobs } from "./create-job.ts";
 import { explainJob } from "./explain-job.ts";
@@ -159,4 +159,42 @@ test("jobs that a limit holds back are no reason to make workers", async () => {
     await submit(deps, { ...key("queue", 2), requirements });
   await new Provisioner(deps).run();
   assert.equal((await provider.list()).length, 2);
+});
+
+test("a rate limit holds between the times at which attempts were given out, though a worker's row is waited for", async () => {
+  const deps = testDeps();
+  await connectedWorker(deps);
+  const rateLimit = { key: "api", count: 1, perMs: 1_000 };
+  const jobs = [await submit(deps, { rateLimit }), await submit(deps, { rateLimit })];
+  let waitMs = 800;
+  const { database } = deps;
+  /** A database in which somebody else holds the worker's row when the first is placed. */
+  const busy = {
+    readers: database.readers,
+    insertJobs: database.insertJobs.bind(database),
+    changeJob: database.changeJob.bind(database),
+    transact: <T>(work: (stores: Stores) => Promise<T>) =>
+      database.transact((stores) => {
+        const lockAll: Stores["workers"]["lockAll"] = async (ids: readonly WorkerId[]) => {
+          await deps.clock.advance(waitMs);
+          waitMs = 0;
+          return stores.workers.lockAll(ids);
+        };
+        const workers = new Proxy(stores.workers, {
+          get: (target, name) => {
+            if (name === "lockAll") return lockAll;
+            const member = Reflect.get(target, name);
+            return typeof member === "function" ? member.bind(target) : member;
+          },
+        });
+        return work({ ...stores, workers });
+      }),
+  };
+  await scheduleJobs({ ...deps, database: busy });
+  await deps.clock.advance(201);
+  await scheduleJobs({ ...deps, database: busy });
+  const attempts = await Promise.all(jobs.map(({ id }) => database.readers.attempts.list(id)));
+  const [a, b] = attempts.flat().map(({ assignedAt }) => assignedAt.getTime());
+  if (a === undefined || b === undefined) return;
+  assert.ok(Math.abs(b - a) >= rateLimit.perMs, `two starts within ${Math.abs(b - a)} ms`);
 });

@@ -186,3 +186,55 @@ test("a join token works once", async () => {
     reason: "join_token_refused",
   });
 });
+
+const asking = (label: string, operator: "eq" | "ne", value: string) => ({
+  requirements: {
+    cpuMillis: 100,
+    memoryBytes: 1,
+    diskBytes: 0,
+    gpuCount: 0,
+    gpuModel: null,
+    arch: null,
+    constraints: [{ label, operator, values: [value] }],
+    tolerations: [],
+  },
+});
+
+test("a job that asks for a pool or a provider by its label causes a worker there, and no other", async () => {
+  const requests: ProvisionRequest[] = [];
+  const provider = new FakeProvider({ onProvision: (request) => void requests.push(request) });
+  for (const label of ["hodei/pool", "hodei/provider"]) {
+    const member = aPoolMember(provider);
+    const name = label === "hodei/pool" ? member.pool.name : member.pool.provider;
+    const wanted = testDeps({ pools: [member] });
+    await submit(wanted, asking(label, "eq", name));
+    requests.length = 0;
+    await new Provisioner(wanted).run();
+    assert.equal(requests.length, 1, `${label} = ${name} waits for ever`);
+    const unwanted = testDeps({ pools: [aPoolMember(new FakeProvider())] });
+    await submit(unwanted, asking(label, "ne", name));
+    await new Provisioner(unwanted).run();
+    const made = await unwanted.database.readers.workers.listLive();
+    assert.equal(made.length, 0, `${label} != ${name} causes a worker that it cannot use`);
+  }
+});
+
+test("a machine that cannot be destroyed does not keep a pool from its workers", async () => {
+  const requests: ProvisionRequest[] = [];
+  const machines = new FakeProvider({ onProvision: (request) => void requests.push(request) });
+  const stuck = "99999999-0000-7000-8000-000000000002" as WorkerId;
+  const provider: Provider = {
+    name: "fake",
+    provision: (request) => machines.provision(request),
+    list: async () => [...(await machines.list()), { workerId: stuck, alive: true }],
+    destroy: async (workerId) => {
+      if (workerId === stuck) throw new Error("processes are still there after SIGKILL");
+      return machines.destroy(workerId);
+    },
+  };
+  const deps = testDeps({ pools: [aPoolMember(provider)] });
+  await submit(deps);
+  await new Provisioner(deps).run();
+  assert.equal(requests.length, 1);
+  assert.deepEqual(deps.warnings, ["machine_not_destroyed"]);
+});

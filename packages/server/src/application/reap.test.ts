@@ -260,3 +260,22 @@ test("a session that is silent for too long is ended; one with heartbeats is not
   await silent.peer.ended;
   assert.equal(deps.sessions.find(live.workerId) !== undefined, true);
 });
+
+test("after the clock was set back, a worker that is gone is lost as soon as otherwise", async () => {
+  const uptime = new Uptime(new Date(testDeps().clock.now().getTime() + 3_600_000));
+  const deps = testDeps({ uptime });
+  const { peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer);
+  await peer.session.close("its machine lost power");
+  const { pollIntervalMs, reconnectGraceMs, orphanGraceMs } = deps.settings;
+  for (let passedMs = 0; passedMs <= orphanGraceMs + 60_000; passedMs += pollIntervalMs) {
+    await deps.clock.advance(pollIntervalMs);
+    // As `renewReplica` does.
+    uptime.confirm(deps.clock.now(), deps.clock.now(), reconnectGraceMs);
+    await deps.database.transact(({ replicas }) =>
+      replicas.renew(deps.replicaId, deps.clock.now()),
+    );
+    await reapWorkers(deps);
+  }
+  assert.equal((await find(deps, job)).outcome?.reason, "worker_lost");
+});

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LeaseToken, PlatformError, type WorkerStatus } from "@hodei/domain";
-import { MemoryLogStore } from "@hodei/testkit";
+import { type LeaseToken, PlatformError, type ReplicaId, type WorkerStatus } from "@hodei/domain";
+import { MemoryLogStore, someWorkerFacts } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
+import { explainJob } from "./explain-job.ts";
 import {
   ALICE,
   assign,
@@ -311,4 +312,65 @@ test("a worker with attempts is listed as busy, one without as ready", async () 
   assert.deepEqual([await list("ready"), await list("busy")], [[idle.workerId], []]);
   await running(deps, idle.peer);
   assert.deepEqual([await list("ready"), await list("busy")], [[], [idle.workerId]]);
+});
+
+test("a worker whose session is at another replica, and that said that its disk is full, is given nothing", async () => {
+  const leader = testDeps();
+  const replicaId = "99999999-0000-7000-8000-000000000001" as ReplicaId;
+  const other = testDeps({ database: leader.database, replicaId });
+  const facts = someWorkerFacts();
+  const { peer, workerId } = await connectedWorker(other, facts);
+  const heartbeat = async (diskBytes: number) => {
+    const capacity = { ...facts.capacity, diskBytes };
+    await peer.session.receive({ type: "heartbeat", capacity, metrics: null });
+    await settled();
+    leader.signals.notifyAll();
+    await scheduleJobs(leader);
+  };
+  const job = await submit(leader);
+  await heartbeat(0);
+  assert.equal((await find(leader, job)).attempt, 0);
+  const { version } = await leader.database.readers.workers.get(workerId);
+  await heartbeat(0);
+  assert.equal((await leader.database.readers.workers.get(workerId)).version, version);
+  await heartbeat(facts.capacity.diskBytes);
+  assert.equal((await find(leader, job)).state, "assigned");
+  await heartbeat(facts.capacity.diskBytes - 1);
+  assert.equal((await leader.database.readers.workers.get(workerId)).version, version + 1);
+});
+
+test("a capacity that could not be stored is stored with the next heartbeat", async () => {
+  const deps = testDeps();
+  const { peer, workerId } = await connectedWorker(deps);
+  const { database } = deps;
+  const capacity = { ...someWorkerFacts().capacity, diskBytes: 0 };
+  const heartbeat = async () => {
+    await peer.session.receive({ type: "heartbeat", capacity, metrics: null });
+    await settled();
+    return (await database.readers.workers.get(workerId)).facts?.capacity.diskBytes;
+  };
+  const transact = database.transact.bind(database);
+  database.transact = () =>
+    Promise.reject(new PlatformError("unavailable", "database_unavailable", "it is away"));
+  assert.notEqual(await heartbeat(), 0);
+  database.transact = transact;
+  assert.equal(await heartbeat(), 0);
+});
+
+test("a job that workers refuse again and again waits longer each time, and says so", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const job = await submit(deps);
+  const pauses: number[] = [];
+  for (let count = 0; count < 10; count += 1) {
+    const ref = await assign(deps, peer, job);
+    await peer.session.receive({ type: "attempt_refused", ref, message: "its GPU is held" });
+    await settled();
+    const { runAt } = await find(deps, job);
+    pauses.push(Math.max(0, runAt.getTime() - deps.clock.now().getTime()));
+    const [reason] = (await explainJob(deps, ALICE, job.id)).reasons;
+    assert.equal(reason?.code, count === 0 ? "next_turn" : "retry_delay");
+    await deps.clock.advance(pauses.at(-1) ?? 0);
+  }
+  assert.deepEqual(pauses, [0, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
 });

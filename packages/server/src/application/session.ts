@@ -2,7 +2,9 @@ import {
   type AttemptRef,
   type AttemptReport,
   applyWorkerEvent,
+  type Capacity,
   isAttemptOver,
+  isOtherCapacity,
   isPlatformError,
   type JobChange,
   type LogBatch,
@@ -14,7 +16,7 @@ import {
   endAttempt,
   type HeldJob,
   isCurrent,
-  returnAttempt,
+  refuseAttempt,
   startAttempt,
   withAttempt,
 } from "./attempts.ts";
@@ -56,10 +58,10 @@ export class Session {
     this.#open.lastHeardAt = now;
     switch (message.type) {
       case "heartbeat":
-        if (message.capacity !== null) this.#open.capacity = message.capacity;
         if (message.metrics !== null) {
           this.#open.metrics = { ...message.metrics, reportedAt: now };
         }
+        if (message.capacity !== null) return this.#setCapacity(message.capacity);
         return;
       case "going_away":
         return this.#track(this.#drain());
@@ -145,11 +147,7 @@ export class Session {
   async #return(ref: AttemptRef, message: string): Promise<void> {
     await this.#step(ref, (held) =>
       held.job.state === "assigned"
-        ? returnAttempt(held, {
-            logBytes: 0,
-            at: this.#deps.clock.now(),
-            message: `the worker refused it: ${message}`,
-          })
+        ? refuseAttempt(held, this.#deps.clock.now(), message)
         : undefined,
     );
     this.#open.known.delete(ref.leaseToken);
@@ -226,6 +224,33 @@ export class Session {
     });
     if (held !== undefined) known.set(ref.leaseToken, held);
     return held !== undefined;
+  }
+
+  /** Plans are made by another replica perhaps, so it is stored. Not with each heartbeat: free disk changes all the time. */
+  async #setCapacity(capacity: Capacity): Promise<void> {
+    const open = this.#open;
+    open.capacity = capacity;
+    if (!isOtherCapacity(open.storedCapacity, capacity)) return;
+    const before = open.storedCapacity;
+    open.storedCapacity = capacity;
+    await this.#track(
+      this.#storeCapacity(capacity).catch((error: unknown) => {
+        open.storedCapacity = before; // The next heartbeat tries again.
+        this.#deps.log.warn("capacity_not_stored", { workerId: open.workerId, error });
+      }),
+    );
+  }
+
+  async #storeCapacity(capacity: Capacity): Promise<void> {
+    const { workerId, connectedAt } = this.#open;
+    await this.#deps.database.transact(async ({ workers }) => {
+      const worker = await workers.lock(workerId);
+      // Another session has said what holds now.
+      if (worker.connectedAt?.getTime() !== connectedAt.getTime()) return;
+      if (worker.state !== "ready" && worker.state !== "draining") return;
+      const event: WorkerEvent = { type: "capacity_changed", at: this.#deps.clock.now(), capacity };
+      await workers.update(applyWorkerEvent(worker, event), [event]);
+    });
   }
 
   async #drain(): Promise<void> {

@@ -15,6 +15,8 @@ export class OpenSession {
   readonly connectedAt: Date;
   /** What the worker last said that it can hold. */
   capacity: Capacity;
+  /** What is stored of that, or soon will be. */
+  storedCapacity: Capacity;
   /** What it last measured; `null` before it did. */
   metrics: ReportedMetrics | null = null;
   lastHeardAt: Date;
@@ -33,6 +35,7 @@ export class OpenSession {
   constructor(workerId: WorkerId, capacity: Capacity, connectedAt: Date) {
     this.workerId = workerId;
     this.capacity = capacity;
+    this.storedCapacity = capacity;
     this.connectedAt = connectedAt;
     this.lastHeardAt = connectedAt;
     this.outgoing = new MessageQueue();

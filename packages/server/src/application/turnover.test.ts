@@ -21,6 +21,8 @@ import { registerWorker } from "./register-worker.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import { listWorkers } from "./workers.ts";
 
+const HOUR_MS = 3_600_000;
+
 /** A pool whose machines boot as soon as they are made. */
 async function pooled(pool: Parameters<typeof aPoolMember>[1]) {
   const requests: ProvisionRequest[] = [];
@@ -126,4 +128,25 @@ test("a worker of a one-job pool takes one job and leaves, and is told so after 
   await scheduleJobs(deps);
   const waiting = await Promise.all(jobs.map((job) => find(deps, job)));
   assert.equal(waiting.filter(({ state }) => state === "pending").length, 1);
+});
+
+test("a worker that has reached its pool's age leaves, however often its session was opened anew", async () => {
+  const requests: ProvisionRequest[] = [];
+  const provider = new FakeProvider({ onProvision: (request) => void requests.push(request) });
+  const deps = testDeps({
+    pools: [aPoolMember(provider, { minWorkers: 1, maxWorkers: 1, lifetimeMs: HOUR_MS })],
+  });
+  const provisioner = new Provisioner(deps);
+  await provisioner.run();
+  const [{ joinToken } = { joinToken: "" }] = requests;
+  const request = { joinToken, certificateRequest: new Uint8Array([1]) };
+  const { workerId } = await registerWorker(deps, request);
+  // As with a server that is started anew, or a network that is cut, now and then.
+  for (let count = 0; count < 6; count += 1) {
+    await connect(deps, workerId);
+    await deps.clock.advance(HOUR_MS / 2);
+    await provisioner.run();
+  }
+  const worker = await deps.database.readers.workers.get(workerId);
+  assert.notEqual(worker.drainRequestedAt, null, "three hours old, of one that it may be");
 });

@@ -271,6 +271,8 @@ function forgetClaims(wiring: Wiring): Wiring {
     ...readers,
     jobs: overriding(readers.jobs, {
       listDue: async (now, limit) => (await readers.jobs.listDue(now, limit)).map(forget),
+      listDueAfter: async (position, now, limit) =>
+        (await readers.jobs.listDueAfter(position, now, limit)).map(forget),
       findDue: async (ids, now) => (await readers.jobs.findDue(ids, now)).map(forget),
     }),
   }));

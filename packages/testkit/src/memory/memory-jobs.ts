@@ -1,6 +1,7 @@
 import {
   byUrgency,
   type Candidate,
+  type DuePosition,
   type EndedJob,
   endAskedAt,
   type HeldAttempt,
@@ -81,6 +82,16 @@ export class MemoryJobReader implements JobReader {
     return [...due.filter((job) => own.has(job)), ...due.filter((job) => !own.has(job))]
       .slice(0, limit)
       .toSorted(byUrgency);
+  }
+
+  async listDueAfter(
+    position: DuePosition | null,
+    now: Date,
+    limit: number,
+  ): Promise<readonly Candidate[]> {
+    const due = this.#due(now);
+    const first = position === null ? 0 : due.findIndex((job) => byUrgency(position, job) < 0);
+    return first < 0 ? [] : due.slice(first, first + limit);
   }
 
   /** Most urgent first. */

@@ -2,6 +2,7 @@ import {
   byUrgency,
   type Candidate,
   type Concurrency,
+  type DuePosition,
   type HeldAttempt,
   isPreemptible,
   type Job,
@@ -61,6 +62,16 @@ const LIST_DUE: Statement = {
   name: "job_list_due",
   text: `${SELECT_DUE} order by j.urgent_since, j.id limit $2`,
 };
+
+const LIST_DUE_AFTER: Statement = {
+  name: "job_list_due_after",
+  text: `
+    ${SELECT_DUE} and (j.urgent_since, j.id) > ($2::timestamptz, $3::uuid)
+    order by j.urgent_since, j.id limit $4`,
+};
+
+/** Before every job in the order of urgency. */
+const FIRST_POSITION = ["-infinity", "00000000-0000-0000-0000-000000000000"] as const;
 
 /**
  * Of each tenant that has jobs waiting its even share of the limit, and nothing if there is one tenant. Tenants are found by
@@ -238,6 +249,17 @@ export class PostgresJobReader implements JobReader {
     const ids = new Set(own.map(({ id }) => id));
     const others = urgent.filter(({ id }) => !ids.has(id)).slice(0, limit - own.length);
     return [...own, ...others].map(toCandidate).toSorted(byUrgency);
+  }
+
+  async listDueAfter(
+    position: DuePosition | null,
+    now: Date,
+    limit: number,
+  ): Promise<readonly Candidate[]> {
+    const after = position === null ? FIRST_POSITION : [position.urgentSince, position.jobId];
+    return (await this.#sql.run<CandidateRow>(LIST_DUE_AFTER, [now, ...after, limit])).map(
+      toCandidate,
+    );
   }
 
   async findDue(ids: readonly JobId[], now: Date): Promise<readonly Candidate[]> {

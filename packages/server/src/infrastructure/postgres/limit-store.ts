@@ -59,13 +59,17 @@ const COUNT_HELD: Statement = {
     group by tenant_id`,
 };
 
-/** What does not count any more under these keys goes, so that the table stays as small as the limits are. */
+/** Old starts that go with each call at most: more than come with most, so that the table stays as small as the limits are. */
+const FORGET_MAX = 1_000;
+
+/** What does not count any more goes, under whichever key: some are never used again. */
 const ADD_STARTS: Statement = {
   name: "limit_add_starts",
   text: `
     with forgotten as (
-      delete from rate_start s using ${KEYS}
-      where s.tenant_id = k.tenant_id and s.key = k.key and s.counts_until <= $5
+      delete from rate_start where ctid = any(array(
+        select ctid from rate_start where counts_until <= $5
+        order by counts_until limit ${FORGET_MAX} for update skip locked))
     )
     insert into rate_start (tenant_id, key, at, counts_until)
     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])`,

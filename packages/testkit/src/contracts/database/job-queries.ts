@@ -57,6 +57,9 @@ function testDueJobs(open: Open): void {
       })),
     );
     assert.deepEqual(await jobs.listDue(after(99), 2), due.slice(0, 2));
+    assert.deepEqual(await jobs.listDueAfter(null, after(99), 2), due.slice(0, 2));
+    assert.deepEqual(await jobs.listDueAfter(due[1] ?? null, after(99), 2), due.slice(2, 4));
+    assert.deepEqual(await jobs.listDueAfter(due.at(-1) ?? null, after(99), 2), []);
     const some = [first.id, later.id, scene.ids.next() as JobId];
     assert.deepEqual(await jobs.findDue(some, after(99)), due.slice(0, 1));
     assert.equal((await jobs.findDue(some, after(100))).length, 2);

@@ -37,6 +37,11 @@ function testStoredWorkers(open: Open): void {
         replicaId: ids.next() as ReplicaId,
         facts: someWorkerFacts({ labels: { "os/name": "linux" } }),
       },
+      {
+        type: "capacity_changed",
+        at: after(3),
+        capacity: { ...someWorkerFacts().capacity, diskBytes: 0 },
+      },
       { type: "disconnected", at: after(3), connectBy: after(9_000), message: "gone" },
       { type: "drain_requested", at: after(4), by: "somebody" },
       { type: "terminated", at: after(5), message: "done" },
