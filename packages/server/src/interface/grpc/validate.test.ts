@@ -13,6 +13,7 @@ import { EventService } from "@hodei/proto/hodei/v1/event_service";
 import { ConstraintOperator, JobSpecSchema } from "@hodei/proto/hodei/v1/job";
 import { JobService } from "@hodei/proto/hodei/v1/job_service";
 import { LogService } from "@hodei/proto/hodei/v1/log_service";
+import { SecretService } from "@hodei/proto/hodei/v1/secret_service";
 import { WorkerAdminService } from "@hodei/proto/hodei/v1/worker_admin_service";
 import { type SessionRequestSchema, WorkerService } from "@hodei/proto/hodei/v1/worker_service";
 import { SequenceIds } from "@hodei/testkit";
@@ -26,7 +27,13 @@ const interceptors = [
 ];
 const transport = createRouterTransport(
   (router) => {
-    router.service(JobService, { createJob: () => ({}), listJobs: () => ({}) });
+    router.service(JobService, {
+      createJob: () => ({}),
+      listJobs: () => ({}),
+      retryJob: () => ({}),
+    });
+    router.service(EventService, { listEvents: () => ({}), discardDeadLetters: () => ({}) });
+    router.service(SecretService, { deleteSecret: () => ({}) });
     router.service(WorkerService, {
       async *session(requests) {
         for await (const _ of requests) yield {};
@@ -37,6 +44,8 @@ const transport = createRouterTransport(
 );
 const jobs = createClient(JobService, transport);
 const workers = createClient(WorkerService, transport);
+const events = createClient(EventService, transport);
+const secrets = createClient(SecretService, transport);
 
 type SpecInit = MessageInitShape<typeof JobSpecSchema>;
 
@@ -88,6 +97,31 @@ suite("validate requests", () => {
     for (const [spec, expected] of bad) assert.match(await messageOf(createJob(spec)), expected);
     assert.match(await messageOf(jobs.createJob({})), /^spec: /);
     assert.match(await messageOf(jobs.listJobs({ pageSize: 1001 })), /^page_size: /);
+  });
+
+  test("NUL, which the database does not take, is refused wherever a text reaches it", async () => {
+    const operator = ConstraintOperator.EQ;
+    const jobId = "0198c7a4-6a52-7c3e-9d0b-3f6f5b1f2a10";
+    const calls = [
+      createJob({ constraints: [{ label: "a\0", operator, values: ["b"] }] }),
+      createJob({ constraints: [{ label: "a", operator, values: ["b\0"] }] }),
+      createJob({ tolerations: [{ key: "a\0" }] }),
+      createJob({ tolerations: [{ key: "a", value: "\0" }] }),
+      createJob({ tags: { project: "\0" } }),
+      createJob({ tags: { team: "\0" } }),
+      createJob({ tags: { costCentre: "\0" } }),
+      createJob({ resources: { gpuCount: 1, gpuModel: "\0" } }),
+      jobs.listJobs({ filter: { nameContains: "\0" } }),
+      jobs.listJobs({ filter: { labels: { "a\0": "" } } }),
+      jobs.listJobs({ filter: { labels: { a: "\0" } } }),
+      jobs.retryJob({ jobId, idempotencyKey: "\0" }),
+      events.listEvents({ filter: { subjectId: "\0" } }),
+      events.listEvents({ filter: { types: ["\0"] } }),
+      events.discardDeadLetters({ choice: { keys: [{ subscription: "\0", cursor: "1" }] } }),
+      events.discardDeadLetters({ choice: { keys: [{ subscription: "a", cursor: "\0" }] } }),
+      secrets.deleteSecret({ name: "\0" }),
+    ];
+    for (const call of calls) assert.match(await messageOf(call), /must not contain NUL/);
   });
 
   test("10,000 environment variables are one short refusal", async () => {
