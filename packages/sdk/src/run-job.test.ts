@@ -109,3 +109,18 @@ test("aborting stops following", async () => {
   const running = runJob(client, { spec }, { signal: stop.signal, onCreated: () => stop.abort() });
   await assert.rejects(running, { code: "cancelled" });
 });
+
+test("whoever leaves does not wait for a handler whose reader has stopped", {
+  timeout: 10_000,
+}, async () => {
+  const stop = new AbortController();
+  const running = runJob(
+    clientOf(["a"]),
+    { spec },
+    {
+      signal: stop.signal,
+      onStdout: () => new Promise<void>(() => setTimeout(() => stop.abort(), 50)),
+    },
+  );
+  await assert.rejects(running, { code: "cancelled" });
+});

@@ -48,11 +48,17 @@ export async function followJob(
 ): Promise<Job> {
   const stop = abortsWith(options.signal);
   const follow = { ...options, signal: stop.signal };
+  const { promise: left, reject: leave } = Promise.withResolvers<never>();
+  // A handler may wait for a reader that never comes: whoever leaves does not wait with it.
+  stop.signal.addEventListener("abort", () =>
+    leave(new HodeiError("cancelled", "cancelled", "the caller no longer follows the job")),
+  );
   try {
-    const [job] = await Promise.all([
+    const following = Promise.all([
       waitForJob(client, jobId, follow),
       handOver(client, jobId, follow),
     ]);
+    const [job] = await Promise.race([following, left]);
     return job;
   } finally {
     // When one of the two has failed, the other must not go on alone.
