@@ -1,5 +1,5 @@
 import type { Job } from "@hodei/proto/hodei/v1/job";
-import { HodeiError, runJob } from "@hodei/sdk";
+import { type HodeiError, runJob } from "@hodei/sdk";
 import type { CommandContext, Connection } from "./context.ts";
 import { exitCodeOfJob, exitCodeOfSignal } from "./exit-code.ts";
 import type { NewJob } from "./job-flags.ts";
@@ -105,7 +105,7 @@ class AttachedRun {
     if (error instanceof BrokenPipe && job !== undefined) {
       // As a shell's pipeline ends a program whose reader has left. If this fails too, there is nobody to tell.
       await this.#client.jobs.cancelJob({ jobId: job.id }).catch(() => {});
-    } else if (error instanceof HodeiError && job !== undefined) {
+    } else if (job !== undefined) {
       await notice(this.#context, followHint(job));
     }
     throw error;

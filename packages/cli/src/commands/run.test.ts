@@ -317,3 +317,21 @@ test("--help shows the flags and the exit codes", async () => {
   assert.match(context.stdout.text, /124 for the run time-out/);
   assert.equal(context.exitCode, 0);
 });
+
+test("output that cannot be written: the job goes on, and the command says so", async () => {
+  const hodei = new FakeHodei({ output: [["out", "x"]] });
+  const context = fakeContext(hodei.client);
+  context.stdout.write = () =>
+    Promise.reject(
+      Object.assign(new Error("ENOSPC: no space left on device, write"), {
+        code: "ENOSPC",
+        syscall: "write",
+      }),
+    );
+  await runCli(["run", "--", "x"], context);
+  assert.equal(context.exitCode, 125);
+  assert.equal(
+    context.stderr.text,
+    `hodei: job ${JOB_ID} goes on; follow it with: hodei logs -f ${JOB_ID}\nhodei: no space left on device (write)\n`,
+  );
+});

@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from "node:fs";
 import type { Writable } from "node:stream";
 
 /** Where a command writes. */
@@ -19,7 +20,11 @@ export class BrokenPipe extends Error {
 }
 
 /** An output over a stream of the process. */
-export function streamOutput(stream: Writable & { isTTY?: boolean; columns?: number }): Output {
+export function streamOutput(
+  stream: Writable & { isTTY?: boolean; columns?: number; fd?: number },
+): Output {
+  const { fd } = stream;
+  if (fd !== undefined && fstatSync(fd).isFile()) return fileOutput(fd);
   // A stream without a listener throws its errors at the process; each write hears of them itself.
   stream.on("error", () => {});
   return {
@@ -32,6 +37,18 @@ export function streamOutput(stream: Writable & { isTTY?: boolean; columns?: num
           else reject(isBrokenPipe(error) ? new BrokenPipe(error.message) : error);
         });
       }),
+  };
+}
+
+/** An output over a file: Node.js's own stream takes a short write, as of a disk that is about to be full, for a whole one. */
+function fileOutput(fd: number): Output {
+  return {
+    isTerminal: false,
+    columns: undefined,
+    async write(data) {
+      let rest = typeof data === "string" ? Buffer.from(data) : data;
+      while (rest.length > 0) rest = rest.subarray(writeSync(fd, rest));
+    },
   };
 }
 
