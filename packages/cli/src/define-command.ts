@@ -75,19 +75,26 @@ export async function runDefined(
     await command.parseAsync(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    const inner = command.commands.find((candidate) => candidate.name() === args[0]) ?? command;
+    const path = commandPath(command, args);
     if (error.code === "commander.helpDisplayed") {
-      return context.stdout.write(inner.helpInformation());
+      return context.stdout.write((path.at(-1) ?? command).helpInformation());
     }
-    throw toUsageError(error, command, inner);
+    throw toUsageError(error, path);
   }
 }
 
-function toUsageError(error: CommanderError, command: Command, inner: Command): UsageError {
-  const path = inner === command ? command.name() : `${command.name()} ${inner.name()}`;
+/** `command` and the commands inside it that `args` begin with. */
+function commandPath(command: Command, [word, ...rest]: readonly string[]): readonly Command[] {
+  const inner = command.commands.find((candidate) => candidate.name() === word);
+  return inner === undefined ? [command] : [command, ...commandPath(inner, rest)];
+}
+
+function toUsageError(error: CommanderError, commands: readonly Command[]): UsageError {
+  const path = commands.map((command) => command.name()).join(" ");
   const options = { next: `see: ${path} --help` };
   if (error.code === "commander.help") {
-    const names = command.commands.map((candidate) => candidate.name()).join(", ");
+    const inner = commands.at(-1)?.commands ?? [];
+    const names = inner.map((candidate) => candidate.name()).join(", ");
     return new UsageError(`${path} needs a command: ${names}`, options);
   }
   const message = error.message

@@ -60,3 +60,15 @@ test("what makes no sense is named", async () => {
   await assert.rejects(findEndpoint({}, odd, "/"), /makes no sense: .*Unrecognized key: "token"/s);
   await assert.rejects(findEndpoint({}, { HOME: home("a: [") }, "/"), /makes no sense/);
 });
+
+test("a token that no header can carry is refused without showing it; an empty --server is no local stack", async () => {
+  for (const token of ["secret-1\nsecret-2", "gehéim–"]) {
+    const env = { HODEI_SERVER: "http://a", HODEI_TOKEN: token };
+    await assert.rejects(findEndpoint({}, env, "/"), (error: Error) => {
+      assert.equal(error.name, "CommandError");
+      assert.doesNotMatch(error.message, /secret|geh/);
+      return true;
+    });
+  }
+  await assert.rejects(findEndpoint({ server: "" }, {}, "/"), { name: "UsageError" });
+});

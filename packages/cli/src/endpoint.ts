@@ -23,12 +23,18 @@ export async function findEndpoint(
   const settings = await readSettings(env);
   const given = flags.server ?? env.HODEI_SERVER;
   const server = given ?? settings.server;
-  if (server === undefined || server === "") return undefined;
+  // An empty variable counts as none; an empty option is one that a script failed to fill in.
+  if (server === undefined || (server === "" && flags.server === undefined)) return undefined;
   const settingsTokenFile = given === undefined ? settings.tokenFile : undefined;
-  return {
-    url: parseServer(server),
-    token: await findToken(flags.tokenFile, settingsTokenFile, env, cwd),
-  };
+  const url = parseServer(server);
+  const token = (await findToken(flags.tokenFile, settingsTokenFile, env, cwd))?.trim();
+  // Not repeated in the message, as the error of the header would do.
+  if (token !== undefined && !/^[\x21-\x7e]*$/.test(token)) {
+    throw new CommandError("the access token holds spaces, line ends or letters beyond ASCII", {
+      next: "take it from the server's api-token file, alone on one line",
+    });
+  }
+  return { url, token };
 }
 
 async function findToken(

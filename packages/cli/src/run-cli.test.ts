@@ -73,3 +73,20 @@ test("version", async () => {
   assert.equal(`hodei ${version}\n`, stdout);
   assert.equal(node, process.versions.node);
 });
+
+test("help and advice are about the innermost command", async () => {
+  const help = fakeContext({});
+  await runCli(["events", "dead-letters", "list", "--help"], help);
+  assert.match(help.stdout.text, /^Usage: hodei events dead-letters list \[options\]\n/);
+  assert.match(help.stdout.text, /--limit <count>/);
+  const wrong = fakeContext({});
+  await runCli(["events", "dead-letters", "replay", "--al"], wrong);
+  assert.match(wrong.stderr.text, /; see: hodei events dead-letters replay --help\n$/);
+  assert.equal(wrong.exitCode, 2);
+  const bare = fakeContext({});
+  await runCli(["events", "dead-letters"], bare);
+  assert.match(
+    bare.stderr.text,
+    /hodei events dead-letters needs a command: list, replay, discard/,
+  );
+});

@@ -25,6 +25,9 @@ import { formatDuration, parseDuration } from "../values/duration.ts";
 import { InvalidValue } from "../values/invalid-value.ts";
 import { parseId, parseInstant, parsePair, wholeNumber } from "../values/scalars.ts";
 
+/** Longest time that a timer of Node.js takes: 24.8 days. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 type Flags = ConnectionFlags & OutputFlags;
 
 interface ListFlags extends Flags {
@@ -137,7 +140,9 @@ async function wait(
   context: CommandContext,
 ): Promise<void> {
   const { timeout } = flags;
-  const limit = timeout === undefined ? {} : { signal: AbortSignal.timeout(timeout) };
+  // A longer timer would fire at once (setTimeout takes 31 bits), and nobody waits that long.
+  const limit =
+    timeout === undefined ? {} : { signal: AbortSignal.timeout(Math.min(timeout, TIMER_MAX_MS)) };
   await withConnection(context, flags, async ({ client }) => {
     const job = await waitForJob(client, jobId, limit).catch((error: unknown) => {
       if (timeout === undefined || !(error instanceof HodeiError) || error.code !== "cancelled")

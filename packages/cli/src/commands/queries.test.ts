@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { EventService, type ListEventsRequest } from "@hodei/proto/hodei/v1/event_service";
 import { ExitReason, JobState, PlacementPolicy } from "@hodei/proto/hodei/v1/job";
@@ -323,6 +324,20 @@ test("events: pages to the limit, and lines", async () => {
       .map((line) => JSON.parse(line).cursor),
     ["1", "2"],
   );
+});
+
+test("jobs wait: a limit beyond the longest timer is no limit of 1 ms", async () => {
+  for (const limit of ["30d", "60d"]) {
+    const context = fakeContext(
+      new FakeHodei({ changes: [running, exited(7)], waitsForCancel: true }).client,
+    );
+    const waited = runCli(["jobs", "wait", JOB_ID, "--timeout", limit], context);
+    await delay(100);
+    await (await context.connect({})).client.jobs.cancelJob({ jobId: JOB_ID });
+    await waited;
+    assert.equal(context.stderr.text, "");
+    assert.equal(context.exitCode, 7);
+  }
 });
 
 test("submit: a file of several jobs is one batch", async () => {

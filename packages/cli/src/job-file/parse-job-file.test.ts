@@ -163,3 +163,22 @@ test("the published JSON Schema is current", () => {
     "run: hodei submit --schema > docs/job.schema.json",
   );
 });
+
+test("an alias that cannot be unfolded is a mistake of the file", () => {
+  assert.deepEqual(mistakesOf("name: a\ncommand: [ls, *.txt]\n"), [
+    "job.yaml:2:15: Unresolved alias (the anchor must be set before the alias): .txt; put text that begins with * in quotes",
+  ]);
+  const bomb = ["a: &a [x, x, x, x, x, x, x, x, x]"];
+  for (const [name, before] of ["ba", "cb", "dc"]) {
+    bomb.push(`${name}: &${name} [${Array(9).fill(`*${before}`).join(", ")}]`);
+  }
+  assert.match(mistakesOf(bomb.join("\n"))[0] ?? "", /^job\.yaml:1:1: Excessive alias count/);
+});
+
+test("a day that its month does not have is no instant", () => {
+  assert.match(
+    mistakesOf("command: [x]\ndeadline: 2027-02-31T00:00:00Z\n")[0] ?? "",
+    /^job\.yaml:2:11: .*is not an instant/,
+  );
+  parse("command: [x]\ndeadline: 2028-02-29T23:30:00-05:00\n");
+});

@@ -7,6 +7,7 @@ import {
   isScalar,
   LineCounter,
   parseAllDocuments,
+  visit,
 } from "yaml";
 import type { z } from "zod";
 import { CommandError } from "../errors.ts";
@@ -66,7 +67,15 @@ function parseDocument(document: Document.Parsed): { job: NewJob } | { mistakes:
     }));
     return { mistakes };
   }
-  const parsed = jobFileSchema.safeParse(document.toJS());
+  let data: unknown;
+  try {
+    data = document.toJS();
+  } catch (error) {
+    // An alias without an anchor, or one that stands for more than the library unfolds.
+    if (!(error instanceof ReferenceError)) throw error;
+    return { mistakes: [{ offset: firstAliasOffset(document), message: aliasMessage(error) }] };
+  }
+  const parsed = jobFileSchema.safeParse(data);
   if (!parsed.success) {
     return { mistakes: parsed.error.issues.flatMap((issue) => toMistakes(issue, document)) };
   }
@@ -77,6 +86,24 @@ function parseDocument(document: Document.Parsed): { job: NewJob } | { mistakes:
     message,
   }));
   return { mistakes };
+}
+
+const aliasMessage = ({ message }: ReferenceError): string =>
+  message.startsWith("Unresolved alias")
+    ? `${message}; put text that begins with * in quotes`
+    : message;
+
+/** Where the first alias stands whose anchor is missing, else where the document starts. */
+function firstAliasOffset(document: Document.Parsed): number {
+  let offset = document.range[0];
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0] ?? offset;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 /** One mistake for each unknown field, else one for the issue. */

@@ -35,6 +35,7 @@ test("a preference has a weight of 1 unless it says another", () => {
   assert.deepEqual(weigh("-5:spot"), [-5, "spot"]);
   assert.deepEqual(weigh("a:zone"), [1, "a:zone"]);
   assert.throws(() => parsePreference("10:"), InvalidValue);
+  assert.throws(() => parsePreference("99999999999:zone=a"), InvalidValue);
 });
 
 test("a toleration has a key, and any value unless it says one", () => {

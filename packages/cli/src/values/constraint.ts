@@ -1,5 +1,6 @@
 import { ConstraintOperator } from "@hodei/proto/hodei/v1/job";
 import { InvalidValue } from "./invalid-value.ts";
+import { wholeNumber } from "./scalars.ts";
 
 /** A test on one label of a worker, as the contract has it. */
 export interface ConstraintText {
@@ -40,10 +41,13 @@ export function parseConstraint(text: string): ConstraintText {
   throw new InvalidValue(`${JSON.stringify(text)}: ${sign} compares with one number`);
 }
 
+/** As the contract takes it. */
+const parseWeight = wholeNumber(-100, 100);
+
 /** A weight, 1 unless it is given, and a test: `zone=a`, `10:zone=a`, `-5:spot`. @throws InvalidValue */
 export function parsePreference(text: string): PreferenceText {
   const [, weight = "1", constraint = text] = /^(-?\d+):(.*)$/s.exec(text) ?? [];
-  return { constraint: parseConstraint(constraint), weight: Number(weight) };
+  return { constraint: parseConstraint(constraint), weight: parseWeight(weight) };
 }
 
 /** Key and value of a taint: `gpu` stands for every value. @throws InvalidValue */

@@ -1,13 +1,17 @@
 import { parseDuration } from "./duration.ts";
 import { InvalidValue } from "./invalid-value.ts";
 
+/** The contract's limit. */
+const CPU_MAX_MILLIS = 1_024_000;
+
 /** Thousandths of a core of a text such as `2`, `0.5` or `500m`. @throws InvalidValue */
 export function parseCpu(text: string): number {
-  const [, cores] = /^(\d+(?:\.\d{1,3})?)$/.exec(text) ?? [];
-  if (cores !== undefined) return Math.round(Number(cores) * 1000);
-  const [, millis] = /^(\d+)m$/.exec(text) ?? [];
-  if (millis !== undefined) return Number(millis);
-  throw new InvalidValue(`${JSON.stringify(text)} is not a number of cores such as 2, 0.5 or 500m`);
+  const [, cores, millis] = /^(?:(\d+(?:\.\d{1,3})?)|(\d+)m)$/.exec(text) ?? [];
+  const count = millis === undefined ? Math.round(Number(cores) * 1000) : Number(millis);
+  if (count <= CPU_MAX_MILLIS) return count;
+  throw new InvalidValue(
+    `${JSON.stringify(text)} is not a number of cores such as 2, 0.5 or 500m, at most 1024`,
+  );
 }
 
 /** A parser of whole numbers in [min, max]. It throws InvalidValue. */
@@ -23,7 +27,10 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 export function parseInstant(text: string): Date {
   const isComplete = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);
   const instant = new Date(text);
-  if (isComplete && !Number.isNaN(instant.getTime())) return instant;
+  // `Date` takes 31 February for 3 March.
+  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  const isDay = !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text.slice(0, 10));
+  if (isComplete && isDay && !Number.isNaN(instant.getTime())) return instant;
   throw new InvalidValue(
     `${JSON.stringify(text)} is not an instant such as 2026-01-31T08:00:00Z (with its UTC offset)`,
   );

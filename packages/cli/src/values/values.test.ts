@@ -71,7 +71,7 @@ test("cores, numbers, instants, pairs and ids", () => {
   assert.equal(parseCpu("2"), 2000);
   assert.equal(parseCpu("0.25"), 250);
   assert.equal(parseCpu("500m"), 500);
-  refusesAll(parseCpu, ["", "-1", "0.0001", "1.5m", "two"]);
+  refusesAll(parseCpu, ["", "-1", "0.0001", "1.5m", "two", "1025", "5000000", "1024001m"]);
   assert.equal(wholeNumber(-100, 100)("-5"), -5);
   refusesAll(wholeNumber(0, 10), ["", "-1", "11", "1.5", "0x1", " 1"]);
   assert.equal(parseInstant("2026-01-31T08:00:00+01:00").toISOString(), "2026-01-31T07:00:00.000Z");
