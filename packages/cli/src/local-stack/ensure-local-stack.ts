@@ -22,7 +22,7 @@ const START_LOCK = "start";
 /** Held by the process of a stack, from before it is ready until it has stopped. */
 export const STACK_LOCK = "stack";
 
-type CallContext = Pick<CommandContext, "env" | "cwd" | "program" | "stderr">;
+export type CallContext = Pick<CommandContext, "env" | "cwd" | "program" | "stderr">;
 
 export interface LocalConnection {
   readonly client: HodeiClient;

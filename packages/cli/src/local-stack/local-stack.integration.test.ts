@@ -3,13 +3,13 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { temporaryFolder } from "@hodei/testkit";
+import { temporaryFolder, waitFor } from "@hodei/testkit";
 import { fakeContext } from "../testing/fake-context.ts";
-import { ensureLocalStack } from "./ensure-local-stack.ts";
+import { ensureLocalStack, STACK_LOCK } from "./ensure-local-stack.ts";
 import { identifyProcess, isAlive } from "./process-identity.ts";
 import { findLockOwner, tryLock } from "./process-lock.ts";
 import { readStackFile, writeStackFile } from "./stack-file.ts";
-import { stopLocalStack } from "./stop-local-stack.ts";
+import { reviveKilledStack, stopLocalStack } from "./stop-local-stack.ts";
 
 const FAKE_STACK = fileURLToPath(new URL("../testing/fake-stack.ts", import.meta.url));
 const PROGRAM = [process.execPath, "--conditions=@hodei/source", FAKE_STACK] as const;
@@ -67,6 +67,26 @@ test("a stack that died, and whose number another process has now, is replaced",
   const stack = { endpoint: "http://127.0.0.1:1", tokenFile: null, version: "0" };
   await writeStackFile(folder, { ...stack, process: stale });
   assert.notEqual(await startedPid(context), process.pid);
+});
+
+test("a stack that was killed is started anew to be stopped; one that was stopped is not", async () => {
+  const folder = newFolder();
+  const context = contextIn(folder);
+  await reviveKilledStack(context);
+  assert.equal(context.stderr.text, "");
+  const pid = await startedPid(context);
+  await reviveKilledStack(context);
+  const identity = (await readStackFile(folder))?.process;
+  assert.ok(identity);
+  process.kill(pid, "SIGKILL");
+  await waitFor(async () => !(await isAlive(identity)));
+  await reviveKilledStack(context);
+  assert.match(context.stderr.text, /the local stack was killed/);
+  const stopped = await stopLocalStack(folder, { force: false });
+  assert.notEqual(stopped?.pid, pid);
+  assert.ok(stopped);
+  await reviveKilledStack(context);
+  assert.equal(await findLockOwner(folder, STACK_LOCK), undefined);
 });
 
 test("a stack that is stopping is waited for, then replaced", async () => {

@@ -2,9 +2,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import { JobState } from "@hodei/proto/hodei/v1/job";
 import { type HodeiClient, waitForJob } from "@hodei/sdk";
 import { CommandError } from "../errors.ts";
-import { connectToRunning, STACK_LOCK } from "./ensure-local-stack.ts";
+import { notice } from "../output/notice.ts";
+import { dataFolder } from "./data-folder.ts";
+import {
+  type CallContext,
+  connectToRunning,
+  ensureLocalStack,
+  STACK_LOCK,
+} from "./ensure-local-stack.ts";
 import { isAlive, type ProcessIdentity } from "./process-identity.ts";
 import { findLockOwner } from "./process-lock.ts";
+import { readStackFile } from "./stack-file.ts";
 
 /** How long a stack may take to stop: its own limits are lower. */
 const STOP_LIMIT_MS = 60_000;
@@ -42,6 +50,19 @@ export async function stopLocalStack(
   }
   await endProcess(owner);
   return owner;
+}
+
+/**
+ * Starts a stack anew that was killed: its database and its worker may run on, and only a stack can end them in order. One
+ * that was stopped, or runs, is left as it is. @throws CommandError as `ensureLocalStack`
+ */
+export async function reviveKilledStack(context: CallContext): Promise<void> {
+  const folder = dataFolder(context.env, context.cwd);
+  const wasPublished = (await readStackFile(folder)) !== undefined;
+  if (!wasPublished || (await findLockOwner(folder, STACK_LOCK)) !== undefined) return;
+  await notice(context, "the local stack was killed; only another one can end what it has left");
+  const { client } = await ensureLocalStack(context);
+  client.close();
 }
 
 async function endJobs(client: HodeiClient, force: boolean): Promise<void> {
