@@ -15,6 +15,12 @@ import type { Sql, Statement } from "./sql.ts";
 const VISIBLE = "tx_id < pg_snapshot_xmin(pg_current_snapshot())";
 
 /**
+ * A position beyond every transaction is of another cluster, from which this database was restored: everything that can be
+ * seen here came after it.
+ */
+const IS_FOREIGN = "$1::xid8 >= pg_snapshot_xmax(pg_current_snapshot())";
+
+/**
  * The filter as alternatives that the planner can drop: `$1` and `$2` position, `$3` tenant, `$4` subject, `$5` types.
  * The position of the last visible event comes with every answer, of the same snapshot, also when no event passes.
  */
@@ -25,14 +31,14 @@ const LIST: Statement = {
     ), found as (
       select tx_id, id, tenant_id, subject_type, subject_id, version, type, at, correlation_id, caused_by, data
       from event
-      where (tx_id, id) > ($1::xid8, $2::bigint) and ${VISIBLE}
+      where (tx_id, id) > (case when ${IS_FOREIGN} then '0'::xid8 else $1::xid8 end, $2::bigint) and ${VISIBLE}
         and ($3::text is null or tenant_id = $3)
         and ($4::text is null or subject_id = $4)
         and ($5::text[] is null or type = any($5))
       order by tx_id, id
       limit $6
     )
-    select latest.tx_id as latest_tx_id, latest.id as latest_id, found.*
+    select latest.tx_id as latest_tx_id, latest.id as latest_id, ${IS_FOREIGN} as is_foreign, found.*
     from latest left join found on true
     order by found.tx_id, found.id`,
 };
@@ -51,6 +57,7 @@ interface Position {
 interface EventRow {
   readonly latest_tx_id: string;
   readonly latest_id: number;
+  readonly is_foreign: boolean;
   /** Null, as all that follows, when no event passes. */
   readonly tx_id: string | null;
   readonly id: number;
@@ -87,7 +94,8 @@ export class PostgresEventReader implements EventReader {
       return { events, nextCursor: lastCursor };
     }
     const [latest] = rows.map((row) => toCursor({ txId: row.latest_tx_id, id: row.latest_id }));
-    return { events, nextCursor: latest === undefined || latest < after ? after : latest };
+    const isBehind = latest !== undefined && latest < after && rows[0]?.is_foreign !== true;
+    return { events, nextCursor: latest === undefined || isBehind ? after : latest };
   }
 
   async latestCursor(): Promise<EventCursor> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { PlatformError } from "@hodei/domain";
 import { GroupCommit, type GroupCommitOptions } from "./group-commit.ts";
 
@@ -133,4 +134,18 @@ test("who waits for too long is refused and not stored; who came later is", asyn
   await succeed(1);
   assert.deepEqual(await Promise.all([first, next]), ["stored 1", "stored 3"]);
   assert.deepEqual(stored(), [[1], [3]]);
+});
+
+test("after a flush that took too long the others are refused, and not each stored as slowly", async () => {
+  const { group, fail, stored } = createGroup({ waitMaxMs: 50 });
+  const slow = new PlatformError("deadline_exceeded", "statement_timeout", "took too long");
+  const [first, ...others] = [1, 2, 3, 4].map((input) => group.submit(input).catch((error) => error));
+  await fail(0, slow);
+  assert.equal(await first, slow);
+  assert.deepEqual(stored(), [[1], [2, 3, 4]]);
+  await delay(60); // as long as the statement takes to time out
+  await fail(1, slow);
+  assert.deepEqual(stored(), [[1], [2, 3, 4]], "nothing of them is tried anew");
+  const reasons = (await Promise.all(others)).map(({ reason }) => reason);
+  assert.deepEqual(reasons, ["database_busy", "database_busy", "database_busy"]);
 });

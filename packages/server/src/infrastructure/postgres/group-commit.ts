@@ -111,9 +111,16 @@ export class GroupCommit<Input, Output> {
       // What was sent when a connection broke may have been committed: only the caller knows whether to try again.
       if (calls.length === 1 || isConnectionLost(error))
         for (const call of calls) call.reject(error);
-      else for (const call of calls) await this.#store([call]);
+      else for (const call of calls) await this.#storeAlone(call);
       return;
     }
     for (const [index, output] of outputs.entries()) calls[index]?.resolve(output);
+  }
+
+  /** After a failed flush. It waits for those before it, each of which may take as long as that flush. */
+  async #storeAlone(call: Call<Input, Output>): Promise<void> {
+    const { what, waitMaxMs } = this.#options;
+    if (performance.now() - call.submittedAtMs <= waitMaxMs) await this.#store([call]);
+    else call.reject(databaseBusy(`${what} cannot be stored as fast as they come`));
   }
 }

@@ -8,11 +8,14 @@ export interface MissingPartition {
   readonly key: string;
 }
 
-/** What the driver's `error` says is missing; `undefined` for every other error. */
+/**
+ * What the driver's `error` says is missing; `undefined` for every other error. Not by the words of it, which are in the
+ * language of the database. Source: `ExecFindPartition` in PostgreSQL 18, `src/backend/executor/execPartition.c`.
+ */
 export function missingPartitionOf(error: unknown): MissingPartition | undefined {
-  const { table, detail = "" } = error instanceof pg.DatabaseError ? error : {};
-  const [, key] =
-    /^Partition key of the failing row contains \(\w+\) = \((.+)\)\.$/.exec(detail) ?? [];
+  const { table, routine, detail = "" } = error instanceof pg.DatabaseError ? error : {};
+  if (routine !== "ExecFindPartition") return undefined;
+  const [, key] = /\(\w+\) = \((.+)\)/.exec(detail) ?? [];
   return table === undefined || key === undefined ? undefined : { table, key };
 }
 
