@@ -132,7 +132,7 @@ export interface JobStore extends JobReader {
   updateAll(changes: readonly JobChange[]): Promise<readonly Job[]>;
   /**
    * Moves jobs that ended at `endedUntil` or before, with their specs and attempts, out of the way of those that live: the
-   * oldest first, `limit` at most, and none that a stored dependency names. Returns how many. Every reader finds them as
+   * oldest first, `limit` at most, fewer of those with large specs, and none that a stored dependency names. Returns how many. Every reader finds them as
    * before, and nothing changes them any more; they go with the day that `keptUntil` says. Two who move at once move different
    * jobs.
    */

@@ -13,6 +13,12 @@ const list = (columns: readonly string[], table?: string): string =>
   columns.map((column) => (table === undefined ? column : `${table}.${column}`)).join(", ");
 
 /**
+ * Specs of one transaction, as stored, unless a single one is larger: a second or so. While it lasts no event shows that is
+ * younger, and no other server can lead.
+ */
+const SPEC_BYTES_MAX = 32 * 1024 * 1024;
+
+/**
  * What somebody else holds is left for another time, and so is a job whose end those that wait for it have not been told
  * of. `$1`: ended until then, `$2`: rows.
  */
@@ -20,6 +26,7 @@ const PICK: Statement = {
   name: "job_pick_finished",
   text: `
     select j.id, j.tenant_id, j.finished_at, (s.policy ->> 'retentionMs')::float8 as retention_ms,
+      pg_column_size(s.spec) as spec_bytes,
       (select w.pool from attempt a join worker w on w.id = a.worker_id
         where a.job_id = j.id and a.number = j.attempt) as pool
     from job j join job_spec s on s.job_id = j.id
@@ -34,6 +41,7 @@ interface PickedRow {
   readonly tenant_id: string;
   readonly finished_at: Date;
   readonly retention_ms: number | null;
+  readonly spec_bytes: number;
   readonly pool: string | null;
 }
 
@@ -86,7 +94,7 @@ export async function moveFinishedJobs(
   { endedUntil, limit }: { readonly endedUntil: Date; readonly limit: number },
   keptUntil: (job: EndedJob) => Date,
 ): Promise<number> {
-  const picked = await sql.run<PickedRow>(PICK, [endedUntil, limit]);
+  const picked = withinBytes(await sql.run<PickedRow>(PICK, [endedUntil, limit]));
   if (picked.length === 0) return 0;
   const untils = picked.map((row) =>
     keptUntil({
@@ -98,6 +106,15 @@ export async function moveFinishedJobs(
   );
   await sql.run(MOVE, [picked.map(({ id }) => id), untils]);
   return picked.length;
+}
+
+function withinBytes(rows: readonly PickedRow[]): readonly PickedRow[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ spec_bytes }, index) => {
+    bytes += spec_bytes;
+    return index > 0 && bytes > SPEC_BYTES_MAX;
+  });
+  return end < 0 ? rows : rows.slice(0, end);
 }
 
 /** As `JobStore.forgetKeys`. */

@@ -139,7 +139,9 @@ test("who waits for too long is refused and not stored; who came later is", asyn
 test("after a flush that took too long the others are refused, and not each stored as slowly", async () => {
   const { group, fail, stored } = createGroup({ waitMaxMs: 50 });
   const slow = new PlatformError("deadline_exceeded", "statement_timeout", "took too long");
-  const [first, ...others] = [1, 2, 3, 4].map((input) => group.submit(input).catch((error) => error));
+  const [first, ...others] = [1, 2, 3, 4].map((input) =>
+    group.submit(input).catch((error) => error),
+  );
   await fail(0, slow);
   assert.equal(await first, slow);
   assert.deepEqual(stored(), [[1], [2, 3, 4]]);

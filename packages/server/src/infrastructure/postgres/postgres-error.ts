@@ -28,6 +28,11 @@ const FULL: Translation = {
   reason: "database_full",
   message: "the database has run out of disk or memory; free some and try again",
 };
+const NUL_IN_TEXT: Translation = {
+  code: "invalid_argument",
+  reason: "text_with_nul",
+  message: "a text holds a NUL character, which the database cannot store or look for",
+};
 const NO_PARTITION: Translation = {
   code: "conflict",
   reason: "partition_missing",
@@ -45,6 +50,8 @@ const UNEXPECTED: Translation = {
  */
 const BY_SQLSTATE: Readonly<Record<string, Translation>> = {
   "08": UNREACHABLE,
+  "22021": NUL_IN_TEXT,
+  "22P05": NUL_IN_TEXT,
   "25006": {
     ...UNREACHABLE,
     reason: "database_read_only",
