@@ -5,7 +5,7 @@ import { AttemptFailure } from "./attempt-failure.ts";
 import type { GroupLimits } from "./control-groups/group-folder.ts";
 import { errnoOf } from "./errno.ts";
 import { type PreludeCommand, preludeInput, type Variable } from "./processes/prelude.ts";
-import type { ShellPool, WaitingShell } from "./processes/shell-pool.ts";
+import { discard, type ShellPool, type WaitingShell } from "./processes/shell-pool.ts";
 import { requireFitting, requireProgram } from "./require-program.ts";
 
 /** Everything a process is started with. Its input is a file: it may be opened by name, and left unread. */
@@ -38,7 +38,7 @@ export async function startProcess(
   try {
     shell.group?.setLimits(launch.limits);
   } catch (cause) {
-    shell.become(new Uint8Array(0));
+    await discard(shell);
     throw limitFailure(launch.limits, cause);
   }
   shell.become(preludeInput(launch, secrets));

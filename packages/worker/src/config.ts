@@ -157,6 +157,8 @@ function fromEnv(env: Readonly<Record<string, string | undefined>>): Record<stri
 function fromText(key: string, text: string): unknown {
   if (key === "labels") return parseLabels(text);
   if (key === "taints") return parseTaints(text);
+  // `1` and `0` are yes and no here, no numbers.
+  if (key === "allowRoot") return text;
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 

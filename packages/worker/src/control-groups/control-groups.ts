@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process, { kill } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -53,6 +53,10 @@ export class ControlGroups {
       const message =
         "this worker may make no control groups: attempts have no limits of memory or processes, and their usage is not measured";
       log.warn({ event: "worker.no_control_groups", message });
+    } else if (!bases.some(limitsMemory)) {
+      const message =
+        "the control group that this worker was started in hands down no limit of memory, as version 2 does where a group has other processes too: attempts have none, and their usage is not measured. Start the worker in a group of its own, such as a systemd unit with Delegate=yes";
+      log.warn({ event: "worker.no_control_groups", message });
     }
     return groups;
   }
@@ -104,6 +108,12 @@ function openBase(hierarchy: Hierarchy): Base | undefined {
   return { hierarchy, path, outsidePath: isMoved ? join(path, WORKER_NAME) : ownPath };
 }
 
+/** Whether groups below can have less memory than the machine. */
+function limitsMemory({ hierarchy: { version, controllers }, path }: Base): boolean {
+  if (version === 1) return controllers.includes("memory");
+  return (readSetting(path, "cgroup.subtree_control") ?? "").trim().split(" ").includes("memory");
+}
+
 /**
  * Makes the controllers of version 2 count for groups below `path`; whether this process had to move for that, as only
  * groups without members hand them down. It moves only from a group that it has to itself: others are not ours to move.
@@ -149,8 +159,10 @@ async function endAbandoned(
   const folders = paths.flatMap((path) => listFolders(path).map((name) => join(path, name)));
   const killed = new Set<number>();
   const endsAt = performance.now() + KILL_WAIT_MS;
+  // What is in a dead worker's own group was let go: its spec wants it to live on.
+  const ofAttempts = folders.filter((folder) => basename(folder) !== WORKER_NAME);
   for (;;) {
-    const pids = new Set(folders.flatMap(readPids));
+    const pids = new Set(ofAttempts.flatMap(readPids));
     for (const pid of pids) killQuietly(pid);
     for (const pid of pids) killed.add(pid);
     if (pids.size === 0 || performance.now() >= endsAt) break;

@@ -116,7 +116,8 @@ function readStat(pid: number): ProcessInfo | undefined {
       closeSync(fd);
     }
   } catch (error) {
-    if (["ENOENT", "ESRCH"].includes(errnoOf(error))) return undefined;
+    // The latter two where /proc hides the processes of other users (hidepid), which are none of ours.
+    if (["ENOENT", "ESRCH", "EPERM", "EACCES"].includes(errnoOf(error))) return undefined;
     throw error;
   }
   // The second field is the program's name in parentheses and may itself hold blanks and parentheses.

@@ -208,7 +208,8 @@ function waitUntilReady(child: ChildProcess, socket: Duplex): Promise<void> {
   });
 }
 
-async function discard(shell: WaitingShell): Promise<void> {
+/** Ends a shell that became nothing, with all that it has. */
+export async function discard(shell: WaitingShell): Promise<void> {
   shell.become(new Uint8Array(0));
   closeSync(shell.stdoutFd);
   closeSync(shell.stderrFd);

@@ -42,6 +42,11 @@ const PERCENT_ENCODERS: readonly { readonly safe: RegExp; readonly space: string
   { safe: /[\w.~-]/, space: "+" },
   // HTML forms
   { safe: /[\w.*-]/, space: "+" },
+  // encodeURI
+  { safe: /[\w.~!*'();,/?:@&=+$#-]/, space: "%20" },
+  // The password of an address: the URL class of Node.js and browsers, then url.URL of Go
+  { safe: /[\w.~!*'()&+,$%-]/, space: "%20" },
+  { safe: /[\w.~&=+,;$-]/, space: "%20" },
 ];
 
 /** Percent-encoded, with either case of hex digits. */
@@ -71,7 +76,7 @@ export function shellForms(text: string): string[] {
     text.replaceAll("'", "'\\''"),
     text.replaceAll("'", `'"'"'`),
     text.replace(/[\\"$`]/g, "\\$&"),
-    text.replace(/[ !"$&'()*;<>?[\\\]^`{|},]/g, "\\$&"),
+    text.replace(/[ !"$&'()*;<>?[\\\]^`{|},]|(?<=[:=])~/g, "\\$&"),
     ansiQuote(text, (sequence) => sequence.length > 1),
     // In the C locale every byte beyond ASCII is escaped.
     ansiQuote(text, () => false),

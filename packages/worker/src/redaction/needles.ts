@@ -38,7 +38,8 @@ export function needlesOf(value: Uint8Array): Set<string> {
     }
     if (text.length <= MAX_SMALL_BYTES) {
       needles.add(urlForms(text));
-      if (base64.length > Math.min(...BASE64_LINE_BYTES)) needles.add(base64Pieces(text));
+      // However short it is: the line may end within it where it is a part of a longer text.
+      needles.add(base64Pieces(text));
     }
     for (const line of linesOf(text).filter(isMaskableLine)) needles.add(textForms(line));
   }

@@ -95,9 +95,14 @@ export class SpoolFile {
     this.#fd = undefined;
   }
 
+  /** A file that cannot be removed stays: its disk is broken, and its server takes nothing of it twice. */
   remove(): void {
     this.close();
-    rmSync(this.path, { force: true });
+    try {
+      rmSync(this.path, { force: true });
+    } catch {
+      // What could be told of it was told when the disk was written to.
+    }
   }
 
   #open(): number {
