@@ -35,7 +35,7 @@ export interface AttemptLogOptions {
   readonly limitBytes: number;
   /** Hears how many bytes were left out because the spool was full or could not be written. */
   readonly onDropped: (bytes: number) => void;
-  /** The spool could not be written. */
+  /** The spool could not be written, or not be read: what it had is a gap then. */
   readonly onSpoolError: (error: unknown) => void;
 }
 
@@ -71,7 +71,7 @@ export class AttemptLog {
     this.#spool = options.spool;
     this.#ackedOffset = this.#spool.startOffset;
     this.#unsentSegments = this.#spool.recordCount;
-    this.#reader = new SpoolReader(this.#spool.files, this.#ackedOffset);
+    this.#reader = new SpoolReader(this.#spool.files, this.#ackedOffset, options.onSpoolError);
   }
 
   /** What was left out and is not in a gap yet is beyond it. */

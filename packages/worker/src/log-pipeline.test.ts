@@ -92,6 +92,8 @@ class Pipeline {
   async finish(): Promise<void> {
     await this.#run?.end(outcomeOf("completed", ""));
     await this.reconnect();
+    // What was said before may have been lost, or refused because the log was not whole yet.
+    this.#reportedBytes = undefined;
     for (let turn = 0; this.#reportedBytes === undefined && !this.#table.isEmpty; turn += 1) {
       assert.ok(turn < TURNS_MAX, "the worker does not say everything again");
       await this.send(1, "kept");

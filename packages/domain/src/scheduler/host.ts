@@ -99,13 +99,16 @@ export function add(free: Capacity, given: Requirements): Capacity {
 /** What is left of `free` beside a job that is still to come. */
 export function keepBack(free: Capacity, requirements: Requirements): Capacity {
   return {
-    cpuMillis: Math.max(0, free.cpuMillis - requirements.cpuMillis),
-    memoryBytes: Math.max(0, free.memoryBytes - requirements.memoryBytes),
-    diskBytes: Math.max(0, free.diskBytes - requirements.diskBytes),
-    gpuCount: Math.max(0, free.gpuCount - requirements.gpuCount),
-    attemptCount: Math.max(0, free.attemptCount - 1),
+    cpuMillis: lower(free.cpuMillis, requirements.cpuMillis),
+    memoryBytes: lower(free.memoryBytes, requirements.memoryBytes),
+    diskBytes: lower(free.diskBytes, requirements.diskBytes),
+    gpuCount: lower(free.gpuCount, requirements.gpuCount),
+    attemptCount: lower(free.attemptCount, 1),
   };
 }
+
+/** Where less is free than is kept nothing is left; where more is taken than there is, that stays so. */
+const lower = (free: number, kept: number): number => Math.max(Math.min(0, free), free - kept);
 
 /** What is left of `free` when one attempt with `taken` is set aside. */
 export function subtract(free: Capacity, taken: Requirements): Capacity {

@@ -264,6 +264,20 @@ test("two that wait on one worker take turns by priority, whose room comes first
   assert.deepEqual(preemptions, []);
 });
 
+test("a worker that holds more than it has takes nothing, also when room is made there", () => {
+  const held = [
+    aHeld("v", { cpuMillis: 2_000 }),
+    aHeld("w", { cpuMillis: 2_001, isPreemptible: false }),
+  ];
+  const idle = aCandidate("idle", aNeed({ cpuMillis: 0 }));
+  const { placements, preemptions } = plan([aPreemptor("p", 1_000), idle], held);
+  assert.deepEqual(
+    preemptions.map(({ victimIds }) => victimIds),
+    [["v"]],
+  );
+  assert.deepEqual(placements, []);
+});
+
 test("a job that so many would have to end for waits instead", () => {
   const capacity = { ...ROOMY, cpuMillis: 1_000_000, attemptCount: 1_000 };
   const asks = (count: number) => {

@@ -2,6 +2,7 @@ import type { LogSegment } from "@hodei/domain";
 import type { SpoolFile } from "./spool-file.ts";
 import {
   decodeHeader,
+  GAP_BYTES_MAX,
   HEADER_BYTES,
   isGap,
   logBytesOf,
@@ -11,6 +12,7 @@ import {
 
 /** Of one read of a file. All attempts share it: nothing in it is needed from one `read` to the next. */
 const WINDOW = Buffer.alloc(128 * 1024);
+const NO_DATA = Buffer.alloc(0);
 
 /** What a reader found next. `data` is only good until the next call. */
 export interface SpoolPiece {
@@ -27,9 +29,14 @@ interface Place {
   recordOffset: number;
 }
 
-/** Reads the records of an attempt's spool files one after another, from any offset of the log. */
+/**
+ * Reads the records of an attempt's spool files one after another, from any offset of the log. What a file that cannot be
+ * read any more stood for is a gap: neither the rest of the log nor other attempts wait for it.
+ */
 export class SpoolReader {
   readonly #files: readonly SpoolFile[];
+  readonly #onError: (error: unknown) => void;
+  readonly #unreadable = new WeakSet<SpoolFile>();
   #place: Place | undefined;
   /** Of the next byte. */
   #offset: number;
@@ -37,11 +44,14 @@ export class SpoolReader {
   #windowStart = 0;
   #windowBytes = 0;
   #windowFile: SpoolFile | undefined;
+  /** Of the last record that was read, for the gap of those that cannot be. */
+  #atMs = 0;
 
-  /** `files` may grow at its end and be shortened at its start; `seek` then. */
-  constructor(files: readonly SpoolFile[], offset: number) {
+  /** `files` may grow at its end and be shortened at its start; `seek` then. `onError` hears of each file once. */
+  constructor(files: readonly SpoolFile[], offset: number, onError: (error: unknown) => void) {
     this.#files = files;
     this.#offset = offset;
+    this.#onError = onError;
   }
 
   get offset(): number {
@@ -66,16 +76,39 @@ export class SpoolReader {
     for (;;) {
       const place = this.#findPlace();
       if (place === undefined) return undefined;
-      const header = this.#headerAt(place);
-      if (header === undefined) {
-        if (!this.#goToNextFile(place)) return undefined;
-        continue;
-      }
-      const readBytes = this.#offset - place.recordOffset;
-      if (readBytes < logBytesOf(header)) return this.#piece(place, header, maxBytes);
-      place.position += HEADER_BYTES + payloadBytesOf(header);
-      place.recordOffset += logBytesOf(header);
+      const piece = this.#pieceAt(place, maxBytes) ?? this.#lostAt(place);
+      if (piece !== undefined) return piece;
+      if (!this.#goToNextFile(place)) return undefined;
     }
+  }
+
+  /** `undefined`: the file has no more, or cannot be read. */
+  #pieceAt(place: Place, maxBytes: number): SpoolPiece | undefined {
+    const { file } = place;
+    if (this.#unreadable.has(file)) return undefined;
+    try {
+      while (place.position < file.sizeBytes) {
+        const header = this.#headerAt(place);
+        this.#atMs = header.atMs;
+        const readBytes = this.#offset - place.recordOffset;
+        if (readBytes < logBytesOf(header)) return this.#piece(place, header, maxBytes);
+        place.position += HEADER_BYTES + payloadBytesOf(header);
+        place.recordOffset += logBytesOf(header);
+      }
+    } catch (error) {
+      this.#unreadable.add(file);
+      this.#onError(error);
+    }
+    return undefined;
+  }
+
+  /** What is missing of a file that cannot be read. */
+  #lostAt({ file }: Place): SpoolPiece | undefined {
+    const lengthBytes = Math.min(file.endOffset - this.#offset, GAP_BYTES_MAX);
+    if (!this.#unreadable.has(file) || lengthBytes <= 0) return undefined;
+    this.#offset += lengthBytes;
+    const at = new Date(this.#atMs);
+    return { segment: { stream: "stdout", lengthBytes, at, gap: "dropped" }, data: NO_DATA };
   }
 
   #piece(place: Place, header: RecordHeader, maxBytes: number): SpoolPiece {
@@ -85,10 +118,7 @@ export class SpoolReader {
     const at = new Date(header.atMs);
     if (isGap(kind)) {
       this.#offset += leftBytes;
-      return {
-        segment: { stream, lengthBytes: leftBytes, at, gap: kind },
-        data: WINDOW.subarray(0, 0),
-      };
+      return { segment: { stream, lengthBytes: leftBytes, at, gap: kind }, data: NO_DATA };
     }
     const start = place.position + HEADER_BYTES + readBytes;
     const data = this.#bytes(place.file, start, Math.min(leftBytes, maxBytes));
@@ -105,10 +135,11 @@ export class SpoolReader {
     return this.#place;
   }
 
-  #headerAt({ file, position }: Place): RecordHeader | undefined {
-    return position >= file.sizeBytes
-      ? undefined
-      : decodeHeader(this.#bytes(file, position, HEADER_BYTES), 0);
+  /** @throws Error if there is none */
+  #headerAt({ file, position }: Place): RecordHeader {
+    const header = decodeHeader(this.#bytes(file, position, HEADER_BYTES), 0);
+    if (header === undefined) throw new Error(`${file.path} holds no record at ${position}`);
+    return header;
   }
 
   #goToNextFile({ file }: Place): boolean {
@@ -123,7 +154,7 @@ export class SpoolReader {
     return this.#files.includes(file);
   }
 
-  /** Up to `count` bytes of `file` from `position` on, at least one, and all of a header. */
+  /** Up to `count` bytes of `file` from `position` on, at least one, and all of a header. @throws Error of the file system */
   #bytes(file: SpoolFile, position: number, count: number): Buffer {
     const isWithin =
       this.#windowFile === file &&
@@ -133,6 +164,8 @@ export class SpoolReader {
       this.#windowFile = file;
       this.#windowStart = position;
       this.#windowBytes = file.read(WINDOW, position);
+      if (this.#windowBytes < Math.min(count, HEADER_BYTES))
+        throw new Error(`${file.path} ends before ${position + count}`);
     }
     const start = position - this.#windowStart;
     return WINDOW.subarray(start, Math.min(start + count, this.#windowBytes));

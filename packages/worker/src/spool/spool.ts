@@ -78,7 +78,10 @@ export class Spool {
     let last: FoundFile | undefined;
     for (const { name, startOffset } of group) {
       const path = join(this.#options.folder, name);
-      const next = summarize(await readFile(path), startOffset);
+      const next = await readFile(path).then(
+        (bytes) => summarize(bytes, startOffset),
+        () => undefined, // A broken disk: as good as nothing.
+      );
       const isAdjoining = last === undefined || last.summary.endOffset === startOffset;
       if (next === undefined || !isAdjoining) {
         await this.#discard(name);
@@ -96,6 +99,8 @@ export class Spool {
 
   async #discard(name: string): Promise<void> {
     this.#options.log.warn({ event: "spool.file_discarded", name });
-    await rm(join(this.#options.folder, name), { force: true, recursive: true });
+    await rm(join(this.#options.folder, name), { force: true, recursive: true }).catch((err) => {
+      this.#options.log.error({ event: "spool.file_stays", name, err });
+    });
   }
 }
