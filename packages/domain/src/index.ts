@@ -287,6 +287,7 @@ export type {
 export {
   NO_QUEUE_LIMITS,
   type QueueLimits,
+  REPLICA_KEPT_MS,
 } from "./stores.ts";
 export {
   afterFailure,

@@ -234,8 +234,12 @@ export interface Replica {
   readonly renewedAt: Date;
 }
 
+/** After so long without a renewal nothing is known of a replica any more: it died, for a stop removes it. */
+export const REPLICA_KEPT_MS = 86_400_000;
+
 /** Servers that say they live. Each renews its own row. */
 export interface ReplicaStore {
+  /** Forgets those that have not renewed theirs for `REPLICA_KEPT_MS`. */
   renew(id: ReplicaId, now: Date): Promise<void>;
   remove(id: ReplicaId): Promise<void>;
   list(): Promise<readonly Replica[]>;

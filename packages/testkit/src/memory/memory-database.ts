@@ -11,6 +11,7 @@ import {
   NO_QUEUE_LIMITS,
   PlatformError,
   type QueueLimits,
+  REPLICA_KEPT_MS,
   type Readers,
   type ReplicaStore,
   type Stores,
@@ -123,6 +124,9 @@ function replicaStore(draft: DraftTables): ReplicaStore {
   return {
     renew: async (id, now) => {
       draft.ensureOpen();
+      const forgottenMs = now.getTime() - REPLICA_KEPT_MS;
+      for (const other of [...draft.replicas.values()])
+        if (other.renewedAt.getTime() <= forgottenMs) draft.replicas.delete(other.id);
       draft.replicas.set(id, { id, renewedAt: now });
     },
     remove: async (id) => {

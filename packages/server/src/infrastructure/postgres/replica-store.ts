@@ -1,9 +1,10 @@
-import type { Replica, ReplicaId, ReplicaStore } from "@hodei/domain";
+import { REPLICA_KEPT_MS, type Replica, type ReplicaId, type ReplicaStore } from "@hodei/domain";
 import type { Sql, Statement } from "./sql.ts";
 
 const RENEW: Statement = {
   name: "replica_renew",
   text: `
+    with forgotten as (delete from replica where renewed_at <= $3 and id <> $1)
     insert into replica (id, renewed_at) values ($1, $2)
     on conflict (id) do update set renewed_at = excluded.renewed_at`,
 };
@@ -23,7 +24,7 @@ export class PostgresReplicaStore implements ReplicaStore {
   }
 
   async renew(id: ReplicaId, now: Date): Promise<void> {
-    await this.#sql.run(RENEW, [id, now]);
+    await this.#sql.run(RENEW, [id, now, new Date(now.getTime() - REPLICA_KEPT_MS)]);
   }
 
   async remove(id: ReplicaId): Promise<void> {

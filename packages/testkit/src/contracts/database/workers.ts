@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   applyWorkerEvent,
   createWorker,
+  REPLICA_KEPT_MS,
   type ReplicaId,
   type TenantId,
   type WorkerEvent,
@@ -200,5 +201,10 @@ function testReplicas(open: Open): void {
     await database.transact(({ replicas }) => replicas.remove(a));
     await database.transact(({ replicas }) => replicas.remove(a));
     assert.deepEqual(await list(), [{ id: b, renewedAt: after(3) }]);
+    const [late, later] = [after(REPLICA_KEPT_MS + 2), after(REPLICA_KEPT_MS + 3)];
+    await database.transact(({ replicas }) => replicas.renew(a, late));
+    assert.equal((await list()).length, 2);
+    await database.transact(({ replicas }) => replicas.renew(a, later));
+    assert.deepEqual(await list(), [{ id: a, renewedAt: later }], "the other died");
   });
 }
