@@ -14,7 +14,7 @@ const hidden = (hidepid: number) => [
   "-m",
   "sh",
   "-c",
-  `mount -t proc -o hidepid=${hidepid} proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'sleep 5 & "$@"' sh "$@"`,
+  `mount -t proc -o hidepid=${hidepid} proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'sleep 5 >/dev/null 2>&1 & "$@"' sh "$@"`,
   "sh",
 ];
 

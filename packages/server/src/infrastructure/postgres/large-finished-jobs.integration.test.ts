@@ -6,11 +6,11 @@ import { aJobSpec, aNewJob, createTestDatabase, START, type TestDatabase } from 
 import pg from "pg";
 import { PostgresDatabase } from "./postgres-database.ts";
 
-const JOB_COUNT = 200;
+const JOB_COUNT = 60;
 /** The largest that a spec may be, with room for the rest of it. */
 const STDIN_BYTES = 1_000_000;
-/** Longer than this, the transaction would hold back every event and the next leader: `hodei events` and the webhook wait for it. */
-const TURN_MAX_MS = 5_000;
+/** Of 32 MiB of specs as they are stored, in base64. */
+const MOVED_MAX = 26;
 
 let postgres: TestDatabase;
 let database: PostgresDatabase;
@@ -29,9 +29,7 @@ after(async () => {
   await postgres.drop();
 });
 
-test("a turn is short however large the specs are that it moves, and turns move all of them", {
-  timeout: 170_000,
-}, async () => {
+test("a turn moves few jobs whose specs are large, and turns move all of them", async () => {
   const spec = aJobSpec({ stdin: randomBytes(STDIN_BYTES) });
   for (let number = 0; number < JOB_COUNT; number += 1) {
     const id = `00000000-0000-7000-8000-${String(number).padStart(12, "0")}` as JobId;
@@ -41,14 +39,12 @@ test("a turn is short however large the specs are that it moves, and turns move 
     "update job set state = 'cancelled', finished_at = created_at, outcome_reason = 'cancelled_by'",
   );
   let movedCount = 0;
-  for (let turns = 0; movedCount < JOB_COUNT; turns += 1) {
-    assert.ok(turns < JOB_COUNT, "each turn moves some");
-    const begunAtMs = performance.now();
-    movedCount += await database.transact(({ jobs }) =>
+  while (movedCount < JOB_COUNT) {
+    const count = await database.transact(({ jobs }) =>
       jobs.moveFinished(START, 500, ({ finishedAt }) => finishedAt),
     );
-    const tookMs = performance.now() - begunAtMs;
-    assert.ok(tookMs < TURN_MAX_MS, `a turn took ${tookMs} ms`);
+    assert.ok(count > 0 && count <= MOVED_MAX, `${count} moved in one turn`);
+    movedCount += count;
   }
   const { rows } = await client.query("select count(*)::integer as count from finished_job");
   assert.equal(rows[0].count, JOB_COUNT);
