@@ -1,5 +1,5 @@
-import { constants } from "node:fs";
-import { access, chmod, lstat, mkdir, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { constants, mkdirSync, writeFileSync } from "node:fs";
+import { access, chmod, lstat, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import type { ExitReason, InputFile } from "@hodei/domain";
@@ -33,7 +33,8 @@ export function attemptDirectory(path: string): AttemptDirectory {
 }
 
 /**
- * Makes the folder (mode 0700) with the spec's input files, script and standard input, for `user` if there is one.
+ * Makes the folder (mode 0700) with the spec's input files, script and standard input, for `user` if there is one. On the
+ * event loop, as the spool: these are a few small files, and each way to a thread and back takes longer than all of them.
  * @throws AttemptFailure `invalid_spec` for paths that cannot be, `disk_full`, `input_failed`
  */
 export async function fillDirectory(
@@ -42,27 +43,28 @@ export async function fillDirectory(
   user: AttemptUser | undefined,
 ): Promise<void> {
   try {
-    await mkdir(directory.path, { mode: 0o700 });
-    await mkdir(directory.workPath, { mode: 0o700 });
-    await mkdir(directory.tmpPath, { mode: 0o700 });
+    mkdirSync(directory.path, { mode: 0o700 });
+    mkdirSync(directory.workPath, { mode: 0o700 });
+    mkdirSync(directory.tmpPath, { mode: 0o700 });
     const { privateHome, sandbox } = spec.isolation;
-    if (privateHome || sandbox) await mkdir(directory.homePath, { mode: 0o700 });
+    if (privateHome || sandbox) mkdirSync(directory.homePath, { mode: 0o700 });
     if (spec.work.kind === "script") {
-      await writeFile(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
+      writeFileSync(directory.scriptPath, spec.work.content, { mode: 0o700, flag: "wx" });
     }
     if (spec.stdin.length > 0) {
-      await writeFile(directory.stdinPath, spec.stdin, { mode: 0o600, flag: "wx" });
+      writeFileSync(directory.stdinPath, spec.stdin, { mode: 0o600, flag: "wx" });
     }
   } catch (cause) {
     throw writeFailure(`the attempt's directory ${directory.path}`, "internal", cause);
   }
-  for (const file of spec.files) await writeInput(directory.workPath, file);
+  for (const file of spec.files) writeInput(directory.workPath, file);
   if (user !== undefined) await giveTo(user, directory.path);
 }
 
 /** @throws AttemptFailure `input_failed` if it does not exist, is no directory or may not be entered */
 export async function resolveWorkingDir(workPath: string, workingDir: string): Promise<string> {
   const path = resolve(workPath, workingDir);
+  if (path === workPath) return path;
   try {
     if (!(await stat(path)).isDirectory()) {
       throw new AttemptFailure("input_failed", `The working directory ${path} is no directory.`);
@@ -101,7 +103,7 @@ function workingDirFailure(path: string, cause: unknown): AttemptFailure {
   return new AttemptFailure("input_failed", text, { cause });
 }
 
-async function writeInput(workPath: string, file: InputFile): Promise<void> {
+function writeInput(workPath: string, file: InputFile): void {
   const parts = file.path.split("/");
   if (file.path.startsWith("/") || parts.includes("..") || parts.at(-1) === "") {
     throw new AttemptFailure(
@@ -111,8 +113,8 @@ async function writeInput(workPath: string, file: InputFile): Promise<void> {
   }
   const path = join(workPath, file.path);
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(path, file.content, { mode: file.executable ? 0o700 : 0o600, flag: "wx" });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, file.content, { mode: file.executable ? 0o700 : 0o600, flag: "wx" });
   } catch (cause) {
     throw writeFailure(`the input file "${file.path}"`, "input_failed", cause);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { temporaryFolder } from "@hodei/testkit";
@@ -29,4 +29,17 @@ suite("a program in the folders of PATH", () => {
 
   test("is missing if no folder has it", () =>
     assert.rejects(require(missing, folder), { code: "ENOENT" }));
+
+  test("is looked for again once its file has changed", async () => {
+    const first = folderWith("first", 0o755);
+    const later = folderWith("later", 0o755);
+    await require(first, later);
+    await require(first, later);
+    chmodSync(join(first, "tool"), 0o644);
+    await require(first, later);
+    rmSync(join(later, "tool"));
+    await assert.rejects(require(first, later), { code: "EACCES" });
+    rmSync(join(first, "tool"));
+    await assert.rejects(require(first, later), { code: "ENOENT" });
+  });
 });

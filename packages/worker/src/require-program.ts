@@ -1,8 +1,18 @@
 import { constants } from "node:fs";
 import { access, open, stat } from "node:fs/promises";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { findShebang } from "./attempt-command.ts";
 import { errnoOf } from "./errno.ts";
+
+/** A program that could be executed: it still can while its file stays as it was. */
+interface Known {
+  readonly path: string;
+  readonly mark: string;
+}
+
+const KNOWN_MAX = 1_000;
+/** By name and `PATH`: nearly all attempts of a worker have the same few. */
+const known = new Map<string, Known>();
 
 /**
  * Throws what execvp(3) would (`ENOENT`, `EACCES`) for a program that cannot be executed, or whose script names an
@@ -14,9 +24,27 @@ export async function requireProgram(launch: {
   readonly env: Readonly<Record<string, string>>;
 }): Promise<void> {
   const { file, cwd, env } = launch;
-  const program = file.includes("/")
-    ? await requireExecutable(resolve(cwd, file))
-    : await requireInPath(file, cwd, env.PATH ?? "");
+  if (file.includes("/"))
+    return requireInterpreter(await requireExecutable(resolve(cwd, file)), cwd);
+  const path = env.PATH ?? "";
+  const key = `${file}:${path}`;
+  const last = known.get(key);
+  if (last !== undefined && (await markOf(last.path)) === last.mark) return;
+  const program = await requireInPath(file, cwd, path);
+  await requireInterpreter(program, cwd);
+  const mark = await markOf(program);
+  if (mark === undefined || !path.split(delimiter).every(isAbsolute)) return;
+  if (known.size >= KNOWN_MAX) known.clear();
+  known.set(key, { path: program, mark });
+}
+
+/** Which file stands at `path`, and in which state; `undefined` if there is none. */
+async function markOf(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found && `${found.dev} ${found.ino} ${found.mtimeNs} ${found.ctimeNs}`;
+}
+
+async function requireInterpreter(program: string, cwd: string): Promise<void> {
   const interpreter = findShebang(await readStart(program));
   if (interpreter) await requireExecutable(resolve(cwd, interpreter));
 }
