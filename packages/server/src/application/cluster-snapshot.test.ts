@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventRecord } from "@hodei/domain";
 import { ManualClock, MemoryDatabase } from "@hodei/testkit";
+import { cancelJob } from "./cancel-job.ts";
 import { ClusterSnapshot, type ClusterSnapshotDeps } from "./cluster-snapshot.ts";
 import {
+  ALICE,
   COMPLETED,
   connectedWorker,
   finish,
@@ -84,8 +86,14 @@ test("it is as the database is, and reads again only what events tell of", async
   await peer.session.receive(finish(ref, COMPLETED));
   await settled();
   await catchUp();
-  assert.deepEqual(takeReads(), ["1 job"]);
+  assert.deepEqual(takeReads(), [], "nor does one that has ended");
   assert.deepEqual((await read()).held, []);
+  const next = await running(deps, peer);
+  await read();
+  takeReads();
+  await cancelJob(deps, ALICE, next.job.id);
+  await catchUp();
+  assert.deepEqual(takeReads(), ["1 job"]);
   await connectedWorker(deps);
   assert.deepEqual(sorted(await read()), sorted(await stored()));
   assert.deepEqual(takeReads(), ["1 worker"]);
@@ -142,4 +150,22 @@ test("what an event tells of in time is no drift", async () => {
   await deps.clock.advance(POLL_MS);
   await read();
   assert.equal(deps.statistics.driftCount, 0);
+});
+
+test("what ends while it is read holds nothing afterwards", async () => {
+  const { deps, snapshot, read } = scene();
+  const { peer } = await connectedWorker(deps);
+  const { job } = await running(deps, peer);
+  await read();
+  for (const isWhole of [false, true]) {
+    const at = deps.clock.now();
+    const told = (type: string) =>
+      deps.signals.onCommit([{ subjectType: "job", subjectId: job.id, type, at } as never]);
+    if (isWhole) snapshot.forget();
+    else told("job.started");
+    const reading = read();
+    await Promise.resolve();
+    told("job.succeeded");
+    assert.deepEqual((await reading).held, []);
+  }
 });

@@ -1,4 +1,4 @@
-import type { EventRecord, HeldAttempt, JobId, Logger, Readers } from "@hodei/domain";
+import type { EventRecord, HeldAttempt, JobEvent, JobId, Logger, Readers } from "@hodei/domain";
 import { FollowedRows } from "./followed-rows.ts";
 import { type Cluster, type ClusterDeps, toCluster } from "./hosts.ts";
 import type { LiveWorkers } from "./live-workers.ts";
@@ -17,6 +17,13 @@ export interface ClusterSnapshotDeps extends Omit<ClusterDeps, "settings"> {
 
 /** Changed jobs beyond which all that is held is read at once. */
 const CHANGED_MAX = 1_000;
+
+/** After these a job holds a worker; after every other event it does not. */
+const HOLDING_EVENTS: ReadonlySet<string> = new Set(
+  (
+    ["assigned", "started", "cancel_requested", "preempt_requested", "retries_exhausted"] as const
+  ).map((type: JobEvent["type"]) => `job.${type}`),
+);
 
 /** Workers and what is taken of them, kept in memory for the loops of the leader, as `DueJobs` keeps what waits. */
 export class ClusterSnapshot {
@@ -64,8 +71,9 @@ export class ClusterSnapshot {
 
   #note(events: readonly EventRecord[]): void {
     for (const { subjectType, subjectId, type } of events) {
-      // A new job holds nothing.
-      if (subjectType === "job" && type !== "job.created") this.#held.note(subjectId as JobId);
+      if (subjectType !== "job") continue;
+      if (HOLDING_EVENTS.has(type)) this.#held.note(subjectId as JobId);
+      else this.#held.drop(subjectId as JobId);
     }
   }
 }

@@ -4,7 +4,15 @@ import { ManualClock, MemoryDatabase } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
 import { DueJobs, type DueJobsDeps } from "./due-jobs.ts";
 import { explainJob } from "./explain-job.ts";
-import { ALICE, connectedWorker, find, running, submit, testDeps } from "./fixtures.test.ts";
+import {
+  ALICE,
+  connectedWorker,
+  find,
+  running,
+  settled,
+  submit,
+  testDeps,
+} from "./fixtures.test.ts";
 import { scheduleJobs } from "./schedule-jobs.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { Signals } from "./signals.ts";
@@ -24,9 +32,13 @@ function scene() {
   const { jobs: reader } = database.readers;
   const reads: string[] = [];
   let failure: Error | undefined;
-  const read = <Result>(what: string, result: Promise<Result>): Promise<Result> => {
+  let paused: Promise<void> | undefined;
+  const read = async <Result>(what: string, result: Promise<Result>): Promise<Result> => {
     reads.push(what);
-    return failure === undefined ? result : Promise.reject(failure);
+    if (failure !== undefined) throw failure;
+    const found = await result;
+    await paused;
+    return found;
   };
   const jobs: DueJobsDeps["jobs"] = {
     listDue: (now, limit) => read("all", reader.listDue(now, limit)),
@@ -52,6 +64,12 @@ function scene() {
     fail: (error: Error | undefined) => {
       failure = error;
     },
+    /** Lets answers of the database wait until the result is called. */
+    pauseReads: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      paused = promise;
+      return resolve;
+    },
     takeReads: () => reads.splice(0),
   };
 }
@@ -66,7 +84,25 @@ test("all that waits is read once, then only what was changed here", async () =>
   const second = await submit(deps);
   await cancelJob(deps, ALICE, first.id);
   assert.deepEqual(await list(), [second.id]);
-  assert.deepEqual(takeReads(), ["2 changed"]);
+  assert.deepEqual(takeReads(), ["1 changed"], "one that was cancelled waits for nothing");
+});
+
+test("a job that stops waiting while it is read is not there afterwards, and one that waits again is", async () => {
+  for (const isAgain of [false, true]) {
+    const { deps, list, pauseReads } = scene();
+    const { id } = await submit(deps);
+    const resume = pauseReads();
+    const listed = list();
+    await settled();
+    const at = deps.clock.now();
+    const told = (type: string) =>
+      deps.signals.onCommit([{ subjectType: "job", subjectId: id, type, at } as never]);
+    told("job.assigned");
+    if (isAgain) told("job.lease_expired");
+    resume();
+    assert.deepEqual(await listed, isAgain ? [id] : []);
+    assert.deepEqual(await list(), isAgain ? [id] : []);
+  }
 });
 
 test("a job whose time comes is there then, and the time is told before", async () => {

@@ -1,4 +1,11 @@
-import type { Candidate, DuePosition, EventRecord, JobId, JobReader } from "@hodei/domain";
+import type {
+  Candidate,
+  DuePosition,
+  EventRecord,
+  JobEvent,
+  JobId,
+  JobReader,
+} from "@hodei/domain";
 import type { Settings } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 
@@ -7,6 +14,20 @@ export interface DueJobsDeps {
   readonly jobs: Pick<JobReader, "listDue" | "listDueAfter" | "findDue" | "nextDueAt">;
   readonly settings: Pick<Settings, "pollIntervalMs" | "scheduleLimitCount">;
 }
+
+/** After these a job waits, and has to be looked at; after every other event it does not wait any more. */
+const WAITING_EVENTS: ReadonlySet<string> = new Set(
+  (
+    [
+      "created",
+      "unblocked",
+      "room_claimed",
+      "lease_expired",
+      "preempted",
+      "retry_scheduled",
+    ] as const
+  ).map((type: JobEvent["type"]) => `job.${type}`),
+);
 
 /**
  * The jobs that are due, kept in memory for the loops of the leader: a turn reads what has changed, not all that waits.
@@ -23,6 +44,8 @@ export class DueJobs {
   readonly #candidates = new Map<JobId, Candidate>();
   /** Changed since they were read. Bounded: more than are kept are as good as all. */
   readonly #changed = new Set<JobId>();
+  /** Have stopped waiting since the last reading began, which may have seen them wait. Bounded as `#changed` is. */
+  readonly #gone = new Set<JobId>();
   /** Of the last time that all were read; -∞: they have to be. */
   #readAllAtMs = Number.NEGATIVE_INFINITY;
   #nextDueAt: Date | null = null;
@@ -63,6 +86,7 @@ export class DueJobs {
 
   async #read(now: Date): Promise<void> {
     const nowMs = now.getTime();
+    this.#gone.clear();
     // Clocks may be set back.
     const isAllOld = Math.abs(nowMs - this.#readAllAtMs) >= this.#deps.settings.pollIntervalMs;
     const isMoreDue = this.#nextDueAt !== null && this.#nextDueAt <= now;
@@ -88,7 +112,7 @@ export class DueJobs {
     ]);
     const others = all.length < settings.scheduleLimitCount ? [] : await this.#readFurther(now);
     this.#candidates.clear();
-    for (const candidate of [...all, ...others]) this.#candidates.set(candidate.jobId, candidate);
+    this.#add([...all, ...others]);
     this.#nextDueAt = nextDueAt;
   }
 
@@ -104,16 +128,32 @@ export class DueJobs {
     const { jobs, settings } = this.#deps;
     const [due, nextDueAt] = await Promise.all([jobs.findDue(ids, now), jobs.nextDueAt(now)]);
     for (const id of ids) this.#candidates.delete(id);
-    for (const candidate of due) this.#candidates.set(candidate.jobId, candidate);
+    this.#add(due);
     this.#nextDueAt = nextDueAt;
     // So that memory stays bounded: the next reading chooses which stay.
     if (this.#candidates.size > 2 * settings.scheduleLimitCount) this.forget();
   }
 
-  #note(events: readonly EventRecord[]): void {
-    for (const { subjectType, subjectId } of events) {
-      if (subjectType === "job") this.#changed.add(subjectId as JobId);
+  #add(found: readonly Candidate[]): void {
+    for (const candidate of found) {
+      if (!this.#gone.has(candidate.jobId)) this.#candidates.set(candidate.jobId, candidate);
     }
-    if (this.#changed.size > this.#deps.settings.scheduleLimitCount) this.forget();
+  }
+
+  #note(events: readonly EventRecord[]): void {
+    for (const { subjectType, subjectId, type } of events) {
+      if (subjectType !== "job") continue;
+      const id = subjectId as JobId;
+      if (WAITING_EVENTS.has(type)) {
+        this.#gone.delete(id);
+        this.#changed.add(id);
+      } else {
+        this.#candidates.delete(id);
+        this.#changed.delete(id);
+        this.#gone.add(id);
+      }
+    }
+    const { scheduleLimitCount } = this.#deps.settings;
+    if (Math.max(this.#changed.size, this.#gone.size) > scheduleLimitCount) this.forget();
   }
 }

@@ -22,6 +22,8 @@ export class FollowedRows<Id extends string, Row> {
   #rows = new Map<Id, Row>();
   /** May have changed since they were read. */
   readonly #changed = new Set<Id>();
+  /** Are gone since the last reading began, which may have seen them. */
+  readonly #gone = new Set<Id>();
   /** Of the last time that all were read; -∞: they have to be, and may differ. */
   #readAllAtMs = Number.NEGATIVE_INFINITY;
   /** What the last whole reading found otherwise. */
@@ -36,8 +38,18 @@ export class FollowedRows<Id extends string, Row> {
   /** An event tells of this row. */
   note(id: Id): void {
     this.#suspects.delete(id);
+    this.#gone.delete(id);
     this.#changed.add(id);
     if (this.#changed.size > this.#options.changedMax) this.forget();
+  }
+
+  /** An event tells that this row is gone. */
+  drop(id: Id): void {
+    this.#suspects.delete(id);
+    this.#changed.delete(id);
+    this.#rows.delete(id);
+    this.#gone.add(id);
+    if (this.#gone.size > this.#options.changedMax) this.forget();
   }
 
   /** Lets the next `read` read all again. */
@@ -64,7 +76,10 @@ export class FollowedRows<Id extends string, Row> {
   }
 
   #next<Result>(work: () => Promise<Result>): Promise<Result> {
-    const reading = this.#last.then(work);
+    const reading = this.#last.then(() => {
+      this.#gone.clear();
+      return work();
+    });
     this.#last = reading.catch(() => this.forget()); // its caller is told
     return reading;
   }
@@ -82,6 +97,7 @@ export class FollowedRows<Id extends string, Row> {
     const told = new Set(this.#changed);
     this.#changed.clear();
     const found = new Map((await readAll()).map((row) => [idOf(row), row]));
+    for (const id of this.#gone) found.delete(id);
     this.#countDrift();
     if (isComparable && Number.isFinite(this.#readAllAtMs)) {
       const isTold = (id: Id) => told.has(id) || this.#changed.has(id);
@@ -112,6 +128,6 @@ export class FollowedRows<Id extends string, Row> {
     this.#changed.clear();
     const rows = await readSome(changed);
     for (const id of changed) this.#rows.delete(id);
-    for (const row of rows) this.#rows.set(idOf(row), row);
+    for (const row of rows) if (!this.#gone.has(idOf(row))) this.#rows.set(idOf(row), row);
   }
 }
