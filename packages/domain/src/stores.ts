@@ -382,8 +382,11 @@ export interface Database {
   changeJob(change: JobChange): Promise<Job | undefined>;
 }
 
-/** Told after each commit what was stored, in this process only. Must not throw; only wakes. */
-export type CommitListener = (events: readonly EventRecord[]) => void;
+/**
+ * Told after each commit what was stored, in this process only. `inserted`: the jobs of `insertJobs` that are new, as they
+ * are stored. Must not throw; only wakes.
+ */
+export type CommitListener = (events: readonly EventRecord[], inserted?: readonly Job[]) => void;
 
 /** Makes lease tokens; 122 random bits or more. */
 export type NewLeaseToken = () => LeaseToken;

@@ -144,8 +144,8 @@ function createStores({ config, log }: StartOptions, address: PostgresAddress) {
   const signals = new Signals(systemClock);
   const notifier = new PostgresNotifier({ address, onTrouble });
   notifier.onNotify(() => signals.notifyAll());
-  const onCommit: CommitListener = (events) => {
-    signals.onCommit(events);
+  const onCommit: CommitListener = (events, inserted) => {
+    signals.onCommit(events, inserted);
     if (events.length > 0) notifier.notify();
   };
   const queueLimits = {

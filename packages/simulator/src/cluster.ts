@@ -125,10 +125,10 @@ export class Cluster {
   }
 
   /** Wakes replicas: the one that committed at once and by name, others later, in general, or never. */
-  readonly onCommit: CommitListener = (events) => {
+  readonly onCommit: CommitListener = (events, inserted) => {
     const committer = this.#committing;
     this.#committing = undefined;
-    committer?.deps.signals.onCommit(events);
+    committer?.deps.signals.onCommit(events, inserted);
     const { clock, conditions } = this.#world;
     for (const replica of this.#replicas) {
       const lost =

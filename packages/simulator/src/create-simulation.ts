@@ -35,13 +35,13 @@ export function createSimulation(
   const history = new History();
   let unfinishedCount = 0;
   const database = new MemoryDatabase({
-    onCommit: (events) => {
+    onCommit: (events, inserted) => {
       for (const event of events) {
         recordEvent({ clock, trace, history }, event);
         if (event.type === "job.created") unfinishedCount += 1;
         if (isJobEnd(event.type)) unfinishedCount -= 1;
       }
-      cluster.onCommit(events);
+      cluster.onCommit(events, inserted);
     },
   });
   const provided = new Map<WorkerId, "alive" | "dead">();

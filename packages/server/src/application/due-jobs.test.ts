@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ManualClock, MemoryDatabase } from "@hodei/testkit";
+import { aJobSpec, ManualClock, MemoryDatabase } from "@hodei/testkit";
 import { cancelJob } from "./cancel-job.ts";
 import { DueJobs, type DueJobsDeps } from "./due-jobs.ts";
 import { explainJob } from "./explain-job.ts";
@@ -24,8 +24,8 @@ function scene() {
   const signals = new Signals(new ManualClock());
   let isElsewhere = false;
   const database = new MemoryDatabase({
-    onCommit: (events) => {
-      if (!isElsewhere) signals.onCommit(events);
+    onCommit: (events, inserted) => {
+      if (!isElsewhere) signals.onCommit(events, inserted);
     },
   });
   const deps = testDeps({ signals, database });
@@ -84,7 +84,41 @@ test("all that waits is read once, then only what was changed here", async () =>
   const second = await submit(deps);
   await cancelJob(deps, ALICE, first.id);
   assert.deepEqual(await list(), [second.id]);
-  assert.deepEqual(takeReads(), ["1 changed"], "one that was cancelled waits for nothing");
+  assert.deepEqual(takeReads(), [], "what is new and what has ended is known");
+  deps.signals.onCommit([
+    { subjectType: "job", subjectId: second.id, type: "job.unblocked" } as never,
+  ]);
+  assert.deepEqual(await list(), [second.id]);
+  assert.deepEqual(takeReads(), ["1 changed"]);
+});
+
+test("a new job is there at once, unless its time has not come, and no longer than it may wait", async () => {
+  const { deps, list, dueJobs, takeReads, pauseReads } = scene();
+  await list();
+  takeReads();
+  await submit(deps, { notBefore: new Date(deps.clock.now().getTime() + 100) });
+  const { id } = await submit(deps, { timeouts: { ...aJobSpec().timeouts, queueMs: 400 } });
+  const { candidates, nextDueAt } = await dueJobs.list(deps.clock.now());
+  assert.deepEqual(
+    candidates.map(({ jobId }) => jobId),
+    [id],
+  );
+  const [stored] = await deps.database.readers.jobs.listDue(deps.clock.now(), 1);
+  assert.deepEqual(candidates[0], stored);
+  assert.equal(nextDueAt?.getTime(), deps.clock.now().getTime() + 100);
+  await deps.clock.advance(100);
+  assert.equal((await list()).length, 2);
+  await deps.clock.advance(300);
+  assert.equal((await list()).length, 1);
+  const resume = pauseReads();
+  deps.dueJobs.forget();
+  await deps.clock.advance(SETTINGS.pollIntervalMs);
+  const listed = list();
+  await settled();
+  await submit(deps);
+  resume();
+  await listed;
+  assert.equal((await list()).length, 2, "it came while all were read");
 });
 
 test("a job that stops waiting while it is read is not there afterwards, and one that waits again is", async () => {
@@ -134,10 +168,11 @@ test("what other replicas changed is seen after the poll interval without a word
 });
 
 test("a reading that failed is made up for", async () => {
-  const { deps, list, fail, takeReads } = scene();
+  const { deps, list, submitElsewhere, fail, takeReads } = scene();
   const first = await submit(deps);
   await list();
-  const second = await submit(deps);
+  const second = await submitElsewhere();
+  deps.signals.notifyAll();
   fail(new Error("the database is away"));
   await assert.rejects(list(), /away/);
   fail(undefined);
@@ -149,11 +184,8 @@ test("a reading that failed is made up for", async () => {
 test("when more than twice the schedule limit has gathered, the most urgent are kept", async () => {
   const { deps, list, takeReads } = scene();
   await list();
-  for (let count = 0; count < 7; count += 1) {
-    await submit(deps);
-    await list();
-  }
   takeReads();
+  for (let count = 0; count < 7; count += 1) await submit(deps);
   assert.equal((await list()).length, SETTINGS.scheduleLimitCount);
   assert.deepEqual(takeReads(), ["all"]);
 });

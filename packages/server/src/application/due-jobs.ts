@@ -1,11 +1,14 @@
-import type {
-  Candidate,
-  DuePosition,
-  EventRecord,
-  JobEvent,
-  JobId,
-  JobReader,
+import {
+  type Candidate,
+  type DuePosition,
+  type EventRecord,
+  type Job,
+  type JobEvent,
+  type JobId,
+  type JobReader,
+  queueDeadline,
 } from "@hodei/domain";
+import { toCandidate } from "./candidate.ts";
 import type { Settings } from "./settings.ts";
 import type { Signals } from "./signals.ts";
 
@@ -46,6 +49,7 @@ export class DueJobs {
   readonly #changed = new Set<JobId>();
   /** Have stopped waiting since the last reading began, which may have seen them wait. Bounded as `#changed` is. */
   readonly #gone = new Set<JobId>();
+  #isReading = false;
   /** Of the last time that all were read; -∞: they have to be. */
   #readAllAtMs = Number.NEGATIVE_INFINITY;
   #nextDueAt: Date | null = null;
@@ -57,7 +61,7 @@ export class DueJobs {
   constructor(deps: DueJobsDeps) {
     this.#deps = deps;
     deps.signals.follow({
-      committed: (events) => this.#note(events),
+      committed: (events, inserted) => this.#note(events, inserted),
       changedElsewhere: () => this.forget(),
     });
   }
@@ -93,12 +97,15 @@ export class DueJobs {
     if (!isAllOld && !isMoreDue && this.#changed.size === 0) return;
     const changed = [...this.#changed];
     this.#changed.clear();
+    this.#isReading = true;
     try {
       if (isAllOld || isMoreDue) await this.#readAll(now);
       else await this.#readChanged(changed, now);
     } catch (error) {
       this.forget();
       throw error;
+    } finally {
+      this.#isReading = false;
     }
   }
 
@@ -134,16 +141,29 @@ export class DueJobs {
     if (this.#candidates.size > 2 * settings.scheduleLimitCount) this.forget();
   }
 
+  /** A new job need not be read. False: a reading that is under way would lose it, or its time has not come. */
+  #tryAdd(job: Job): boolean {
+    if (this.#isReading || job.isBlocked || job.runAt > job.createdAt) return false;
+    const lateAt = queueDeadline(job);
+    if (lateAt !== null && (this.#nextDueAt === null || lateAt < this.#nextDueAt))
+      this.#nextDueAt = lateAt;
+    this.#candidates.set(job.id, toCandidate(job));
+    return true;
+  }
+
   #add(found: readonly Candidate[]): void {
     for (const candidate of found) {
       if (!this.#gone.has(candidate.jobId)) this.#candidates.set(candidate.jobId, candidate);
     }
   }
 
-  #note(events: readonly EventRecord[]): void {
+  #note(events: readonly EventRecord[], inserted: readonly Job[]): void {
+    // The next reading is of all.
+    if (!Number.isFinite(this.#readAllAtMs)) return;
+    const added = new Set(inserted.filter((job) => this.#tryAdd(job)).map(({ id }) => id));
     for (const { subjectType, subjectId, type } of events) {
-      if (subjectType !== "job") continue;
       const id = subjectId as JobId;
+      if (subjectType !== "job" || added.has(id)) continue;
       if (WAITING_EVENTS.has(type)) {
         this.#gone.delete(id);
         this.#changed.add(id);
@@ -154,6 +174,7 @@ export class DueJobs {
       }
     }
     const { scheduleLimitCount } = this.#deps.settings;
+    if (this.#candidates.size > 2 * scheduleLimitCount) this.forget();
     if (Math.max(this.#changed.size, this.#gone.size) > scheduleLimitCount) this.forget();
   }
 }

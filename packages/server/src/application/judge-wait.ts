@@ -1,5 +1,4 @@
 import {
-  type Candidate,
   describeDependency,
   endAskedAt,
   type Host,
@@ -22,10 +21,11 @@ import {
   type Unplaceable,
   type WaitReason,
 } from "@hodei/domain";
+import { toCandidate } from "./candidate.ts";
 import type { Deps } from "./deps.ts";
 import { readFairShare } from "./fair-share.ts";
 import { readCluster } from "./hosts.ts";
-import { limitsOf, readLedger } from "./limits.ts";
+import { readLedger } from "./limits.ts";
 import { planTerms } from "./plan-terms.ts";
 import { type PoolReason, poolReasons } from "./pool-reasons.ts";
 import { scoresOn, type WorkerScore } from "./score-workers.ts";
@@ -137,12 +137,6 @@ export async function judgeWait(
 const MAX_RIVAL_COUNT = 100;
 
 const NOTHING: Verdict = { reasons: [], scores: [], expectedStartAt: null };
-
-function toCandidate(job: Job): Candidate {
-  const { version, urgentSince, policy, claimedWorkerId } = job;
-  const { priority } = policy;
-  return { ...needOf(job), ...limitsOf(job), version, priority, urgentSince, claimedWorkerId };
-}
 
 function lateReason(until: Date): ExplainReason {
   const message = `it was to start before ${until.toISOString()}, and ends unstarted`;

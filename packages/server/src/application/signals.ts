@@ -1,4 +1,4 @@
-import type { Clock, CommitListener, EventRecord, StopSignal } from "@hodei/domain";
+import type { Clock, CommitListener, EventRecord, Job, StopSignal } from "@hodei/domain";
 
 /**
  * What can be waited for. A topic says "look again", never what happened. `due`: a job may be placed, because it waits or
@@ -15,8 +15,8 @@ export interface Wakeup {
 
 /** Is told of every change that this process learns of, before anybody is woken. */
 export interface Follower {
-  /** By this process, with what was stored. */
-  committed(events: readonly EventRecord[]): void;
+  /** By this process, with what was stored; `inserted` are new jobs among it, as they are now. */
+  committed(events: readonly EventRecord[], inserted: readonly Job[]): void;
   /** By other replicas; nobody says what. */
   changedElsewhere(): void;
 }
@@ -51,9 +51,9 @@ export class Signals {
   }
 
   /** Listens for commits of this process. */
-  readonly onCommit: CommitListener = (events: readonly EventRecord[]) => {
+  readonly onCommit: CommitListener = (events, inserted = []) => {
     if (events.length === 0) return;
-    for (const follower of this.#followers) follower.committed(events);
+    for (const follower of this.#followers) follower.committed(events, inserted);
     const topics = new Set<Topic>(["events"]);
     for (const { subjectType, subjectId, type } of events) {
       if (subjectType === "worker") topics.add("workers");

@@ -65,7 +65,10 @@ export class MemoryDatabase implements Database {
   }
 
   insertJobs(jobs: readonly NewJob[]): Promise<readonly InsertedJob[]> {
-    return this.#change(async (draft) => insertJobRows(draft, jobs, this.#queueLimits));
+    return this.#change(
+      async (draft) => insertJobRows(draft, jobs, this.#queueLimits),
+      (inserted) => inserted.flatMap(({ job, created }) => (created ? [job] : [])),
+    );
   }
 
   changeJob(change: JobChange): Promise<Job | undefined> {
@@ -76,10 +79,13 @@ export class MemoryDatabase implements Database {
     });
   }
 
-  #change<T>(work: (draft: DraftTables) => Promise<T>): Promise<T> {
+  #change<T>(
+    work: (draft: DraftTables) => Promise<T>,
+    insertedOf: (result: T) => readonly Job[] = () => [],
+  ): Promise<T> {
     const turn = this.#last.then(async () => {
       const { result, newEvents } = await this.#tables.change(work);
-      if (newEvents.length > 0) this.#onCommit(newEvents);
+      if (newEvents.length > 0) this.#onCommit(newEvents, insertedOf(result));
       return result;
     });
     this.#last = turn.catch(() => undefined); // its caller is told; the next one runs all the same

@@ -63,7 +63,8 @@ export class JobInserter {
     const inserts = calls.flat();
     const inserted = await this.#insert(inserts);
     const events = createdEvents(inserts, inserted);
-    if (events.length > 0) this.#onCommit(events);
+    const created = inserted.flatMap((one) => (one.created ? [one.job] : []));
+    if (events.length > 0) this.#onCommit(events, created);
     let end = 0;
     return calls.map(({ length }) => {
       end += length;
