@@ -1,13 +1,14 @@
-import type {
-  Job,
-  JobId,
-  KeyHolder,
-  LimitKey,
-  LimitLock,
-  LimitReader,
-  LimitStore,
-  RateStart,
-  TenantId,
+import {
+  type Job,
+  type JobId,
+  type KeyHolder,
+  keyText,
+  type LimitKey,
+  type LimitLock,
+  type LimitReader,
+  type LimitStore,
+  type RateStart,
+  type TenantId,
 } from "@hodei/domain";
 import { LOCK_CLASS_LIMIT } from "./advisory-locks.ts";
 import { fromJobRow, SELECT_JOB, type StoredJobRow } from "./job-row.ts";
@@ -89,7 +90,10 @@ export class PostgresLimitReader implements LimitReader {
 
   async listHolders(keys: readonly LimitKey[]): Promise<readonly KeyHolder[]> {
     if (keys.length === 0) return [];
-    const rows = await this.#sql.run<KeyRow & { readonly id: string }>(LIST_HOLDERS, columns(keys));
+    const rows = await this.#sql.run<KeyRow & { readonly id: string }>(
+      LIST_HOLDERS,
+      columns(distinct(keys)),
+    );
     return rows.map(({ id, ...row }) => ({ ...fromKeyRow(row), jobId: id as JobId }));
   }
 
@@ -100,7 +104,7 @@ export class PostgresLimitReader implements LimitReader {
   async listStarts(keys: readonly LimitKey[], now: Date): Promise<readonly RateStart[]> {
     if (keys.length === 0) return [];
     type StartRow = KeyRow & { readonly at: Date; readonly counts_until: Date };
-    const rows = await this.#sql.run<StartRow>(LIST_STARTS, [...columns(keys), now]);
+    const rows = await this.#sql.run<StartRow>(LIST_STARTS, [...columns(distinct(keys)), now]);
     return rows.map(({ at, counts_until, ...row }) => ({
       ...fromKeyRow(row),
       at,
@@ -144,6 +148,11 @@ export class PostgresLimitStore extends PostgresLimitReader implements LimitStor
 export async function lockNames(sql: Sql, names: readonly string[]): Promise<void> {
   await sql.run(LOCK, [LOCK_CLASS_LIMIT, names]);
 }
+
+/** Each once: what is joined with a key that is there twice counts twice. */
+const distinct = (keys: readonly LimitKey[]): readonly LimitKey[] => [
+  ...new Map(keys.map((key) => [keyText(key), key])).values(),
+];
 
 const columns = (keys: readonly LimitKey[]): [string[], string[]] => [
   keys.map(({ tenantId }) => tenantId),
