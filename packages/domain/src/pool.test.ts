@@ -78,6 +78,14 @@ test("as many are made as the waiting jobs fill, less those that boot", () => {
   assert.equal(provisionCount(POOL, demand({ ...booting, unplaceable: waiting(5) })), 1);
 });
 
+test("how jobs are spread over the workers that are there says nothing about how many are needed", () => {
+  const unplaceable = waiting(4).map((job) => ({
+    ...job,
+    placement: { preferences: [], policy: "spread" as const },
+  }));
+  assert.equal(provisionCount(POOL, demand({ unplaceable })), 2);
+});
+
 test("jobs that no worker of the pool could take cause none", () => {
   const unplaceable = [
     ...waiting(3, { arch: "arm64" }),

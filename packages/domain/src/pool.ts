@@ -1,4 +1,5 @@
 import type { WorkerId } from "./ids.ts";
+import type { PlacementTerms } from "./job-spec.ts";
 import type { Host } from "./scheduler/host.ts";
 import { type Candidate, type PlanTerms, planPlacements } from "./scheduler/plan.ts";
 import { NO_RECORD } from "./scheduler/track-record.ts";
@@ -54,6 +55,9 @@ const FILL: PlanTerms = {
   preemption: null,
 };
 
+/** A job's own policy says which of the workers that are there it prefers, and not how many there are to be. */
+const ANY_WORKER: PlacementTerms = { preferences: [], policy: null };
+
 /**
  * How many workers to provision now: up to `minWorkers`, as many as the unplaceable jobs would fill and `warmWorkers`
  * beyond them, less those that are booting already; never beyond `maxWorkers` or `maxStartsPerMinute`. Jobs that do not
@@ -67,7 +71,8 @@ export function provisionCount(pool: Pool, demand: PoolDemand): number {
   const imagined = Array.from({ length: demand.bootingCount + room }, (_, index) =>
     imaginedHost(pool, index),
   );
-  const { placements } = planPlacements(demand.unplaceable, imagined, FILL);
+  const unplaceable = demand.unplaceable.map((job) => ({ ...job, placement: ANY_WORKER }));
+  const { placements } = planPlacements(unplaceable, imagined, FILL);
   const used = new Set(placements.map(({ workerId }) => workerId)).size;
   return Math.min(room, starts, Math.max(missing, used + spare - demand.bootingCount));
 }
