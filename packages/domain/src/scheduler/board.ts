@@ -39,6 +39,8 @@ export class Board {
   readonly #groups = new Map<string, Group>();
   /** Groups for which no host had room: none will. */
   readonly #blocked = new Set<string>();
+  /** What jobs ask for which no host has, even without its attempts. */
+  readonly #hopeless = new Set<string>();
 
   constructor(hosts: readonly Host[], policy: PlacementPolicy) {
     this.#hosts = hosts.map((host) => ({
@@ -77,18 +79,24 @@ export class Board {
    * has only what is left beside the job. `undefined`: none would be feasible.
    */
   reserve(need: Need): Host | undefined {
+    const key = JSON.stringify([this.#ownerOf(need), need.requirements]);
+    if (this.#hopeless.has(key)) return undefined;
     const isOfKind = this.#kindOf(need);
     let best = -1;
     let bestShare = INFEASIBLE;
     for (const [index, host] of this.#hosts.entries()) {
       if (!isOfKind[index] || !passes(SIZE_FILTERS, host, need)) continue;
+      if (need.requirements.diskBytes > emptiedDiskBytes(host)) continue;
       const share = coveredShare(host, need.requirements);
       if (share <= bestShare) continue;
       best = index;
       bestShare = share;
     }
     const host = this.#hosts[best];
-    if (host === undefined) return undefined;
+    if (host === undefined) {
+      this.#hopeless.add(key);
+      return undefined;
+    }
     this.#change(best, { ...host, free: keepBack(host.free, need.requirements) });
     return host;
   }
@@ -167,6 +175,11 @@ export class Board {
     this.#hosts[index] = host;
     this.#log.push(index);
   }
+}
+
+/** Disk that is free when its attempts have ended, at most: what they were given may be in use, and is no capacity then. */
+function emptiedDiskBytes({ capacity, free, before }: Host): number {
+  return 2 * capacity.diskBytes - (before?.placements ?? free).diskBytes;
 }
 
 /** How much of what the job needs is free, by what is scarcest: 1 when there is room. */

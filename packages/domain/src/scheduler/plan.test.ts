@@ -220,6 +220,39 @@ test("no worker is kept for a job that none could hold, and only so many are kep
   );
 });
 
+test("no worker is kept for a job that needs more disk than it has without its attempts", () => {
+  const large = aCandidate("large", aNeed({ cpuMillis: 4_000, diskBytes: 4_001 }));
+  const small = aCandidate("small", { ...aNeed(), dueAt: after(1) });
+  const { placements } = planPlacements([large, small], [aHost()], RESERVING);
+  assert.deepEqual(
+    placements.map(({ jobId }) => jobId),
+    ["small"],
+  );
+  const free = { ...ROOMY, cpuMillis: 3_000, diskBytes: 3_999, attemptCount: 9 };
+  const { unplaceable } = planPlacements([large], [aHost({ free })], RESERVING);
+  assert.equal(unplaceable[0]?.keptWorkerId, "worker-a", "what its attempt has may be free later");
+});
+
+test("jobs that no worker could ever take cost one look at each worker, however many they are", () => {
+  let lookCount = 0;
+  const capacity = Object.defineProperty({ ...ROOMY }, "cpuMillis", {
+    get: () => {
+      lookCount += 1;
+      return 4_000;
+    },
+  });
+  const hosts = ["a", "b"].map((id) => aHost({ workerId: id as WorkerId, capacity, free: ROOMY }));
+  const looksFor = (jobCount: number): number => {
+    lookCount = 0;
+    const jobs = Array.from({ length: jobCount }, (_, index) =>
+      aCandidate(`job-${index}`, aNeed({ cpuMillis: 4_001 })),
+    );
+    planPlacements(jobs, hosts, RESERVING);
+    return lookCount;
+  };
+  assert.equal(looksFor(100), looksFor(1));
+});
+
 test("what a more urgent job gets, or is kept for it, does not depend on less urgent ones", () => {
   fc.assert(
     fc.property(anyCandidates(), anyHosts(), fc.nat({ max: 12 }), (candidates, hosts, count) => {
