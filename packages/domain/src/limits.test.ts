@@ -115,3 +115,28 @@ test("the newest jobs of a key that there is room for stay, older ones make way"
   assert.deepEqual(superseded("d", 9), []);
   assert.deepEqual(superseded("unknown", 1), []);
 });
+
+test("asking for a start costs the same however many jobs have asked before", () => {
+  let lookCount = 0;
+  const countsUntil = new Date(START.getTime() + 1_000);
+  const starts = Array.from({ length: 100 }, () => ({
+    tenantId: DEFAULT_TENANT_ID,
+    key: "api",
+    at: START,
+    get countsUntil() {
+      lookCount += 1;
+      return countsUntil;
+    },
+  }));
+  const looksOf = (askCount: number): number => {
+    lookCount = 0;
+    const ledger = new LimitLedger({ ...NO_LIMIT_USAGE, starts }, UNLIMITED);
+    const job = aLimited({ rateLimit: { key: "api", count: 1_000, perMs: 1_000 } });
+    for (let asked = 0; asked < askCount; asked += 1) {
+      assert.equal(ledger.obstacle(job), undefined);
+      ledger.take(job);
+    }
+    return lookCount;
+  };
+  assert.equal(looksOf(100), looksOf(1));
+});

@@ -76,6 +76,8 @@ export class LimitLedger {
   readonly #heldCounts: Map<TenantId, number>;
   readonly #terms: LimitTerms;
   readonly #taken: RateStart[] = [];
+  /** Until when the starts of a key count, ascending, for the span that was last asked about: many jobs ask for the same. */
+  readonly #ends = new Map<string, { readonly perMs: number; readonly ends: number[] }>();
   #nextAt: Date | undefined;
 
   constructor({ holders, starts, heldCounts }: LimitUsage, terms: LimitTerms) {
@@ -102,7 +104,8 @@ export class LimitLedger {
 
   /** The first limit that leaves no place for the job, or `undefined` if it may start. */
   obstacle(job: Limited): LimitObstacle | undefined {
-    return this.#tenantObstacle(job) ?? this.#concurrencyObstacle(job) ?? this.#rateObstacle(job);
+    // A key first: who holds it may have to make way, and frees a place of the tenant with it.
+    return this.#concurrencyObstacle(job) ?? this.#tenantObstacle(job) ?? this.#rateObstacle(job);
   }
 
   /** The job starts. */
@@ -110,13 +113,15 @@ export class LimitLedger {
     this.#heldCounts.set(tenantId, (this.#heldCounts.get(tenantId) ?? 0) + 1);
     if (concurrency !== null) {
       const key = keyText({ tenantId, key: concurrency.key });
-      this.#holders.set(key, [...(this.#holders.get(key) ?? []), jobId]);
+      append(this.#holders, key, jobId);
     }
     if (rateLimit === null) return;
     const { now: at } = this.#terms;
     const countsUntil = new Date(at.getTime() + rateLimit.perMs);
     const start = { tenantId, key: rateLimit.key, at, countsUntil };
-    this.#starts.set(keyText(start), [...(this.#starts.get(keyText(start)) ?? []), start]);
+    append(this.#starts, keyText(start), start);
+    const known = this.#ends.get(keyText(start));
+    if (known !== undefined) insertSorted(known.ends, endOf(start, known.perMs));
     this.#taken.push(start);
   }
 
@@ -141,18 +146,40 @@ export class LimitLedger {
   #rateObstacle({ tenantId, rateLimit }: Limited): LimitObstacle | undefined {
     if (rateLimit === null) return undefined;
     const { key, count, perMs } = rateLimit;
-    const nowMs = this.#terms.now.getTime();
-    const ends = (this.#starts.get(keyText({ tenantId, key })) ?? [])
-      .map(({ at, countsUntil }) => Math.min(countsUntil.getTime(), at.getTime() + perMs))
-      .filter((end) => end > nowMs)
-      .toSorted((a, b) => b - a);
-    const end = ends[count - 1];
+    const ends = this.#endsOf(keyText({ tenantId, key }), perMs);
+    const end = ends[ends.length - count];
     if (end === undefined) return undefined;
     const nextAt = new Date(end);
     if (this.#nextAt === undefined || nextAt < this.#nextAt) this.#nextAt = nextAt;
     const message = `rate limit \`${key}\` had ${ends.length} of ${count} starts in ${perMs / 1000} s; the next is possible at ${nextAt.toISOString()}`;
     return { code: "rate_limit", message };
   }
+
+  #endsOf(key: string, perMs: number): readonly number[] {
+    const known = this.#ends.get(key);
+    if (known?.perMs === perMs) return known.ends;
+    const nowMs = this.#terms.now.getTime();
+    const ends = (this.#starts.get(key) ?? [])
+      .map((start) => endOf(start, perMs))
+      .filter((end) => end > nowMs)
+      .toSorted((a, b) => a - b);
+    this.#ends.set(key, { perMs, ends });
+    return ends;
+  }
+}
+
+const endOf = ({ at, countsUntil }: RateStart, perMs: number): number =>
+  Math.min(countsUntil.getTime(), at.getTime() + perMs);
+
+/** What starts now mostly counts longest: its place is looked for from the end. */
+function insertSorted(ascending: number[], value: number): void {
+  ascending.splice(ascending.findLastIndex((other) => other <= value) + 1, 0, value);
+}
+
+function append<Item>(map: Map<string, Item[]>, key: string, item: Item): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [item]);
+  else list.push(item);
 }
 
 /**

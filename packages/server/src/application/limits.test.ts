@@ -10,6 +10,7 @@ import {
   assign,
   COMPLETED,
   connectedWorker,
+  FAILED,
   find,
   finish,
   running,
@@ -82,6 +83,32 @@ test("a newer job cancels those in progress and waiting, then starts", async () 
   await settled();
   await scheduleJobs(deps);
   assert.equal((await find(deps, third)).state, "assigned");
+});
+
+test("a newer job cancels those in progress though its tenant has all that it may have", async () => {
+  const deps = testDeps({ settings: { ...DEFAULT_SETTINGS, tenantJobsMax: 1 } });
+  const { peer } = await connectedWorker(deps);
+  const { job: first } = await running(deps, peer, key("cancel_in_progress"));
+  const second = await submit(deps, key("cancel_in_progress"));
+  await scheduleJobs(deps);
+  assert.match((await find(deps, first)).cancelRequest?.by ?? "", new RegExp(`job ${second.id}`));
+});
+
+test("an older job that waited for another try does not run after a newer one that started", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  const retryPolicy = { maxAttempts: 2, baseDelayMs: 60_000, maxDelayMs: 60_000, reasons: [] };
+  const { job: first, ref } = await running(deps, peer, {
+    ...key("cancel_in_progress"),
+    retryPolicy,
+  });
+  await peer.session.receive(finish(ref, FAILED));
+  await settled();
+  const { job: second } = await running(deps, peer, key("cancel_in_progress"));
+  await scheduleJobs(deps);
+  const superseded = await find(deps, first);
+  assert.equal(superseded.state, "cancelled");
+  assert.match(superseded.outcome?.message ?? "", new RegExp(`job ${second.id}`));
 });
 
 test("a job that is to be dropped ends as it is created, and says who has its key", async () => {

@@ -70,7 +70,8 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
   const { held } = cluster;
   const fairShare = await readFairShare(deps, readers.jobs, { candidates, held });
   const terms = planTerms(deps, { now, limits, fairShare, cluster });
-  const { placements, heldBack, preemptions } = planPlacements(candidates, cluster.hosts, terms);
+  const plan = planPlacements(candidates, cluster.hosts, terms);
+  const { placements, preemptions } = plan;
   const limited = new Map(candidates.map((candidate) => [candidate.jobId, candidate]));
   for (let start = 0; start < placements.length; start += PLACEMENTS_PER_TRANSACTION) {
     const some = placements.slice(start, start + PLACEMENTS_PER_TRANSACTION);
@@ -92,7 +93,7 @@ export async function scheduleJobs(deps: ScheduleDeps): Promise<Date | undefined
     await sendAssignments(deps, assigned, specs);
   }
   await preemptJobs(deps, preemptions);
-  await supersedeJobs(deps, candidates, heldBack);
+  await supersedeJobs(deps, candidates, plan);
   return earlier(nextDueAt ?? undefined, limits.nextAt);
 }
 

@@ -1,11 +1,11 @@
 import {
   applyJobEvent,
   type Candidate,
-  type HeldBack,
   type Job,
   keyText,
   type LimitKey,
   loopCause,
+  type Plan,
   supersededJobs,
 } from "@hodei/domain";
 import { cancelEvent } from "./cancel-job.ts";
@@ -13,18 +13,20 @@ import type { Deps } from "./deps.ts";
 
 type SupersedeDeps = Pick<Deps, "database" | "clock">;
 
-/** Lets the jobs make way that hold the place of one whose spec says so (`cancel_in_progress`). */
+/**
+ * Lets the jobs make way that hold the place of one whose spec says so (`cancel_in_progress`), or would take it later: an older
+ * one that waits, such as for another try, is not to run after the newer one that has got its place.
+ */
 export async function supersedeJobs(
   deps: SupersedeDeps,
   candidates: readonly Candidate[],
-  heldBack: readonly HeldBack[],
+  { placements, heldBack }: Pick<Plan, "placements" | "heldBack">,
 ): Promise<void> {
-  const waiting = new Set(
-    heldBack.filter(({ obstacle }) => obstacle.code === "concurrency").map(({ jobId }) => jobId),
-  );
+  const waiting = heldBack.filter(({ obstacle }) => obstacle.code === "concurrency");
+  const wanted = new Set([...waiting, ...placements].map(({ jobId }) => jobId));
   const keys = new Map<string, LimitKey>();
   for (const { jobId, tenantId, concurrency } of candidates) {
-    if (!waiting.has(jobId) || concurrency?.onConflict !== "cancel_in_progress") continue;
+    if (!wanted.has(jobId) || concurrency?.onConflict !== "cancel_in_progress") continue;
     const key = { tenantId, key: concurrency.key };
     keys.set(keyText(key), key);
   }
@@ -48,16 +50,14 @@ async function supersede(deps: SupersedeDeps, key: LimitKey): Promise<void> {
   });
 }
 
-/** The newest job that is due and wants its place, and those that have to make way and were not asked yet. */
+/** The newest job that has its place, or is due and wants it, and those that have to make way and were not asked yet. */
 function jobsInTheWay(
   unfinished: readonly Job[],
   now: Date,
 ): { readonly job: Job | undefined; readonly older: readonly Job[] } {
   const job = unfinished.findLast(
-    ({ state, isBlocked, runAt, policy }) =>
-      state === "pending" &&
-      !isBlocked &&
-      runAt <= now &&
+    ({ state, isBlocked, runAt, cancelRequest, policy }) =>
+      (state === "pending" ? !isBlocked && runAt <= now : cancelRequest === null) &&
       policy.concurrency?.onConflict === "cancel_in_progress",
   );
   const concurrency = job?.policy.concurrency;
