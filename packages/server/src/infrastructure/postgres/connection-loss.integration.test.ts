@@ -117,7 +117,7 @@ test("a bad row fails alone, whatever is wrong with it", async () => {
     ["fulfilled", "fulfilled", "rejected", "fulfilled"],
   );
   assert.ok(
-    results[2]?.status === "rejected" && isPlatformError(results[2].reason, "internal"),
+    results[2]?.status === "rejected" && isPlatformError(results[2].reason, "invalid_argument"),
     "the driver's error is translated",
   );
 });
