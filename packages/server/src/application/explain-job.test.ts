@@ -131,6 +131,44 @@ test("a worker that is kept for a job is told to it, and to those that wait behi
   assert.equal((await find(deps, large)).state, "pending");
 });
 
+test("no start is promised in room that jobs before it take, or have kept for them", async () => {
+  const deps = testDeps();
+  const { peer } = await connectedWorker(deps);
+  await submit(deps, needing({ cpuMillis: 4_000 }));
+  const behind = await submit(deps, needing({ cpuMillis: 4_000 }));
+  const outranked = await explain(deps, behind);
+  assert.deepEqual(
+    outranked.reasons.map(({ code }) => code),
+    ["outranked"],
+  );
+  assert.equal(outranked.expectedStartAt, null, "the one before may run for ever");
+
+  await running(deps, peer, {
+    ...needing({ cpuMillis: 1_000 }),
+    priority: 100,
+    timeouts: { queueMs: null, runMs: 600_000, graceMs: 5_000 },
+  });
+  await deps.clock.advance(DEFAULT_SETTINGS.reserveAfterMs);
+  const second = await explain(deps, behind);
+  assert.equal(second.reasons[0]?.code, "kept");
+  assert.equal(second.expectedStartAt, null, "as is the one that it is kept for before");
+});
+
+test("a plan says of a job that would be dropped that it ends, also while its key is only waited for", async () => {
+  const deps = testDeps();
+  await connectedWorker(deps);
+  const spec = { concurrency: { key: "deploy", limit: 1, onConflict: "drop_newest" as const } };
+  const first = await submit(deps, spec);
+  const { summary, reasons, expectedStartAt } = await planJob(deps, ALICE, aJobSpec(spec));
+  assert.deepEqual(
+    reasons.map(({ code }) => code),
+    ["concurrency"],
+  );
+  assert.match(summary, new RegExp(`taken by job ${first.id}.*dropped`));
+  assert.equal(expectedStartAt, null);
+  assert.equal((await submit(deps, spec)).outcome?.reason, "dropped");
+});
+
 test("scores say what they are the sum of, and of a placed job as if it were placed anew", async () => {
   const deps = testDeps();
   const constraint = { label: "zone", operator: "eq", values: ["a"] } as const;

@@ -1,7 +1,9 @@
 import {
+  type Candidate,
   describeDependency,
   endAskedAt,
   type Host,
+  hold,
   type Job,
   type JudgedDependency,
   KIND_FILTERS,
@@ -11,6 +13,7 @@ import {
   type Need,
   needOf,
   type Placement,
+  type Plan,
   passes,
   planPlacements,
   queueDeadline,
@@ -110,11 +113,18 @@ export async function judgeWait(
   const unplaceable = plan.unplaceable[place];
   const kept = unplaceable?.keptWorkerId ?? null;
   const madeRoom = unplaceable?.madeRoom ?? null;
+  const left = besideOthers(hosts, candidates, {
+    ...plan,
+    ahead: plan.unplaceable.slice(0, place),
+  });
+  const promisedId = kept ?? madeRoom?.workerId;
+  const possible =
+    promisedId === undefined ? left : left.filter(({ workerId }) => workerId === promisedId);
   if (madeRoom !== null) {
     return {
       reasons: [...preemptedReasons(job), preemptingReason(madeRoom)],
       scores: [],
-      expectedStartAt: await latestStart(deps, job, { hosts, rivals: [], madeRoom }),
+      expectedStartAt: await latestStart(deps, job, { hosts: possible, rivals: [], madeRoom }),
     };
   }
   return {
@@ -126,7 +136,7 @@ export async function judgeWait(
     ],
     scores: [],
     expectedStartAt: await latestStart(deps, job, {
-      hosts,
+      hosts: possible,
       rivals: kept === null ? rivals : [],
       madeRoom,
     }),
@@ -179,6 +189,25 @@ function preemptedReasons({ preemption, preemptionCount }: Job): ExplainReason[]
   const times = `${preemptionCount} of at most ${MAX_PREEMPTIONS_PER_JOB} times`;
   const message = `it gave up its place to job ${preemption.byJobId}, which has a higher priority (${times})`;
   return [{ code: "preempted", message, workerCount: 0 }];
+}
+
+/** `hosts` with what the plan gives to jobs, or keeps there for those `ahead`: nobody knows how long they take. */
+function besideOthers(
+  hosts: readonly Host[],
+  candidates: readonly Candidate[],
+  { placements, ahead }: Pick<Plan, "placements"> & { readonly ahead: readonly Unplaceable[] },
+): readonly Host[] {
+  const candidateOf = new Map(candidates.map((candidate) => [candidate.jobId, candidate]));
+  const kept = ahead.map(({ jobId, keptWorkerId, madeRoom }) => {
+    return { jobId, workerId: keptWorkerId ?? madeRoom?.workerId };
+  });
+  const given = Map.groupBy([...placements, ...kept], ({ workerId }) => workerId);
+  return hosts.map((host) =>
+    (given.get(host.workerId) ?? []).reduce((fuller, { jobId }) => {
+      const candidate = candidateOf.get(jobId);
+      return candidate === undefined ? fuller : hold(fuller, candidate.requirements);
+    }, host),
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import {
   checkJobSpec,
   checkRetention,
   createJob,
+  type Job,
   type JobId,
   type JobSpec,
   judgeDependency,
@@ -9,7 +10,7 @@ import {
 import type { Deps } from "./deps.ts";
 import { type Explanation, waitSummary } from "./explain-job.ts";
 import { dependenciesOf } from "./job-dependencies.ts";
-import { type JudgeDeps, judgeWait } from "./judge-wait.ts";
+import { type JudgeDeps, judgeWait, type Verdict } from "./judge-wait.ts";
 import type { Principal } from "./principal.ts";
 
 /**
@@ -35,6 +36,21 @@ export async function planJob(
     (dependency) => judgeDependency(dependency) !== "holds",
   );
   const isBlocked = dependencies.length > 0;
-  const verdict = await judgeWait(deps, { ...job, isBlocked }, dependencies);
+  const verdict =
+    (await judgeDrop(deps, job)) ?? (await judgeWait(deps, { ...job, isBlocked }, dependencies));
   return { summary: waitSummary(verdict), ...verdict };
+}
+
+/** What becomes of a job that is to end as it is created if its key is taken; `undefined`: it does not. */
+async function judgeDrop(
+  { database }: Pick<Deps, "database">,
+  { tenantId, policy: { concurrency } }: Job,
+): Promise<Verdict | undefined> {
+  if (concurrency?.onConflict !== "drop_newest") return undefined;
+  const { key, limit } = concurrency;
+  const [first, ...others] = await database.readers.limits.listUnfinished({ tenantId, key });
+  if (first === undefined || others.length + 1 < limit) return undefined;
+  const message = `key \`${key}\` is taken by job ${first.id}, so it is dropped as it is created`;
+  const reasons = [{ code: "concurrency", message, workerCount: 0 }] as const;
+  return { reasons, scores: [], expectedStartAt: null };
 }
