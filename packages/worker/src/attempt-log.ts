@@ -61,6 +61,9 @@ export class AttemptLog {
   /** The last gaps, when the spool could not take them: they come after everything that it has. */
   readonly #unspooled: LogSegment[] = [];
   #unspooledSent = 0;
+  /** What neither the server nor the spool has, before the spool's first byte: sent as a gap until that is acked. */
+  #lost: { readonly offset: number; readonly segments: readonly LogSegment[] } | undefined;
+  #isLostSent = false;
   /** How many segments what is not sent makes, about: the spool's records may be put together. */
   #unsentSegments: number;
   #lastStream: LogStream | undefined;
@@ -102,6 +105,7 @@ export class AttemptLog {
   }
 
   get #sentOffset(): number {
+    if (this.#lost !== undefined && !this.#isLostSent) return this.#lost.offset;
     return this.#reader.offset + totalBytes(this.#unspooled.slice(0, this.#unspooledSent));
   }
 
@@ -141,6 +145,10 @@ export class AttemptLog {
   /** The next piece to send, within both limits; marks it as sent. `undefined` when all is sent. */
   take(maxBytes: number, maxSegments: number): LogPiece | undefined {
     const offset = this.#sentOffset;
+    if (this.#lost !== undefined && !this.#isLostSent) {
+      this.#isLostSent = true;
+      return { offset, data: new Uint8Array(0), segments: this.#lost.segments };
+    }
     const segments: LogSegment[] = [];
     const data = new Uint8Array(Math.min(maxBytes, this.unsentBytes));
     let dataBytes = 0;
@@ -165,10 +173,28 @@ export class AttemptLog {
     const ackedOffset = Math.min(offset, this.endOffset);
     if (ackedOffset <= this.#ackedOffset) return false;
     this.#ackedOffset = ackedOffset;
+    if (this.#lost !== undefined && ackedOffset >= lostEnd(this.#lost)) this.#lost = undefined;
     const sentOffset = Math.max(this.#sentOffset, ackedOffset);
     this.#spool.dropBelow(ackedOffset);
     this.#seek(sentOffset);
     return true;
+  }
+
+  /**
+   * The server has nothing beyond `offset`. Less than was acked, or than the spool begins with, is what crashes of machines
+   * leave: what is in no spool file any more is a gap then, as nothing behind a hole is ever stored.
+   */
+  goBack(offset: number, now: Date): void {
+    if (offset >= this.#ackedOffset) return;
+    this.#ackedOffset = offset;
+    const lostBytes = this.#spool.startOffset - offset;
+    if (lostBytes <= 0) return;
+    this.#reader.seek(this.#spool.startOffset);
+    this.#reader.begin();
+    const at = this.#reader.next(1)?.segment.at ?? now;
+    const bytes = { stdout: lostBytes, stderr: 0 };
+    this.#lost = { offset, segments: gapSegments({ reason: "dropped", at, bytes }) };
+    this.#options.onDropped(lostBytes);
   }
 
   /** Sends everything again that is not acked. */
@@ -178,7 +204,9 @@ export class AttemptLog {
   }
 
   #seek(offset: number): void {
-    this.#reader.seek(Math.min(offset, this.#spool.endOffset));
+    this.#isLostSent = this.#lost !== undefined && offset >= lostEnd(this.#lost);
+    const { startOffset, endOffset } = this.#spool;
+    this.#reader.seek(Math.max(startOffset, Math.min(offset, endOffset)));
     // Gaps beyond the spool are few and are sent whole: the server takes what it has once.
     this.#unspooledSent = 0;
     while (this.#unspooledSent < this.#unspooled.length && this.#sentOffset < offset) {
@@ -278,5 +306,8 @@ function addSegment(segments: LogSegment[], next: LogSegment): void {
   invariant(last, "a run has a start");
   segments[segments.length - 1] = { ...last, lengthBytes: last.lengthBytes + next.lengthBytes };
 }
+
+const lostEnd = ({ offset, segments }: Pick<LogPiece, "offset" | "segments">): number =>
+  offset + totalBytes(segments);
 
 const sumOf = ({ stdout, stderr }: Record<LogStream, number>): number => stdout + stderr;

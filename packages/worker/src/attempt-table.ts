@@ -129,7 +129,7 @@ export class AttemptTable {
   restart(acks: readonly LogAck[]): void {
     this.#refusals.length = 0;
     const offsets = new Map(acks.map(({ ref, offset }) => [keyOf(ref), offset]));
-    for (const [key, attempt] of this.#held) attempt.restart(offsets.get(key) ?? 0);
+    for (const [key, attempt] of this.#held) attempt.restart(offsets.get(key));
   }
 
   /** Takes nothing new from now on. */

@@ -168,9 +168,12 @@ export class HeldAttempt {
     this.#deps.onChange();
   }
 
-  /** On a new session, where nothing is in flight: says all again that is not acked. */
-  restart(durableOffset: number): void {
-    this.ackLog(durableOffset);
+  /** On a new session, where nothing is in flight: says all again that is not acked. `undefined`: the server did not say. */
+  restart(durableOffset: number | undefined): void {
+    if (durableOffset !== undefined) {
+      this.ackLog(durableOffset);
+      this.#log.goBack(durableOffset, this.#deps.clock.now());
+    }
     this.#log.rewind();
     this.#isStartDue = true;
     this.#batchSentAtMs = Number.NEGATIVE_INFINITY;

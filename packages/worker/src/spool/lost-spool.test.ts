@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -13,6 +13,7 @@ import { AttemptTable } from "../attempt-table.ts";
 
 function setUp(folder: string) {
   const { startAttempt, runs } = scriptedStart();
+  const spool = openSpool(folder);
   const table = new AttemptTable({
     clock: new VirtualClock(),
     log: pino({ level: "silent" }),
@@ -20,7 +21,7 @@ function setUp(folder: string) {
     batchLimits: { segmentCount: 100, sizeBytes: 65_536, intervalMs: 250 },
     logLimitBytes: Number.POSITIVE_INFINITY,
     findObstacle: () => undefined,
-    spool: openSpool(folder),
+    spool,
   });
   const assign = () => {
     const ref = newRef();
@@ -29,7 +30,7 @@ function setUp(folder: string) {
     assert.ok(run);
     return { ref, run };
   };
-  return { table, assign };
+  return { table, assign, spool };
 }
 
 /** Puts a folder where a file is, which can then be neither read nor removed: as good as a disk that fails. */
@@ -77,4 +78,51 @@ test("a log that can be read no more does not silence the others, nor its own re
   assert.equal(bytes.get(broken.ref.jobId), 40 * 65_536);
   assert.deepEqual(gaps, ["dropped"]);
   assert.deepEqual(reported.toSorted(), [healthy.ref.jobId, broken.ref.jobId].toSorted());
+});
+
+/** Takes all that `table` says as a server does that stores nothing behind a hole; where its log ends, and the gaps. */
+function converse(table: AttemptTable, durableOffset: number) {
+  let end = durableOffset;
+  const gaps: unknown[] = [];
+  let logBytes: number | undefined;
+  for (let next = table.nextMessage(); next !== undefined; next = table.nextMessage()) {
+    if (next.type === "attempt_finished") logBytes = next.report.logBytes;
+    if (next.type !== "log_batch") continue;
+    const { ref, offset, segments } = next.batch;
+    if (offset <= end) {
+      gaps.push(...segments.flatMap(({ gap, lengthBytes }) => (gap ? [[gap, lengthBytes]] : [])));
+      end = Math.max(end, offset + totalBytes(segments));
+    }
+    table.ackLog({ ref, offset: end });
+  }
+  return { end, gaps, logBytes };
+}
+
+test("a log whose first file a crash of the machine emptied ends all the same", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "hodei-spool-test-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { ref, run } = setUp(folder).assign();
+  for (let count = 0; count < 40; count += 1) run.write("stdout", Buffer.alloc(65_536, "x"));
+  const [first = "", second = ""] = readdirSync(folder).sort();
+  truncateSync(join(folder, first));
+  const { table, spool } = setUp(folder);
+  table.resume(await spool.findLeft());
+  table.restart([{ ref, offset: 100 }]);
+  const { end, gaps, logBytes } = converse(table, 100);
+  assert.equal(end, 40 * 65_536);
+  assert.equal(logBytes, end);
+  assert.deepEqual(gaps, [["dropped", Number(/(\d+)\.spool$/.exec(second)?.[1]) - 100]]);
+});
+
+test("a server that lost what it had acked gets what is left, and a gap", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "hodei-spool-test-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { table, assign } = setUp(folder);
+  const { ref, run } = assign();
+  run.write("stdout", Buffer.from("acked"));
+  assert.equal(converse(table, 0).end, 5);
+  table.restart([{ ref, offset: 2 }]);
+  run.write("stdout", Buffer.from("later"));
+  await run.end(outcomeOf("completed", ""));
+  assert.deepEqual(converse(table, 2), { end: 10, gaps: [["dropped", 3]], logBytes: 10 });
 });
