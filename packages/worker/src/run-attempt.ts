@@ -198,9 +198,12 @@ class ProcessRun implements AttemptRun {
     if (exit !== undefined) tree.forgetLeader();
     const isClean = this.#wanted === undefined && (await tree.isEmpty());
     if (!isClean) await this.#endStragglers(tree);
-    this.#tree = undefined;
+    if (isClean) this.#tree = undefined;
     this.#reader.closeAfter(OUTPUT_WAIT_MS);
     await this.#reader.closed;
+    // What the spec lets live may have been cancelled meanwhile.
+    if (this.#tree !== undefined) await this.#endStragglers(tree);
+    this.#tree = undefined;
     // Whoever was still starting a process when the others ended is seen now.
     const left = isClean ? [] : await tree.list();
     // Or they have ended after all.

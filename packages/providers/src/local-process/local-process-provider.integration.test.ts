@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import {
   appendFile,
+  chmod,
   mkdir,
   mkdtemp,
   readFile,
@@ -13,7 +14,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { WorkerId } from "@hodei/domain";
@@ -92,6 +93,27 @@ providerContract("LocalProcessProvider", () => createFixture(OBEDIENT));
 providerContract("LocalProcessProvider, workers that ignore SIGTERM", () =>
   createFixture(STUBBORN, { graceMs: 50 }),
 );
+
+test("what jobs made unremovable by its modes goes with its machine", async (context) => {
+  const { provider, folder, dir } = await open(context);
+  const { workerId } = provisionRequest();
+  const cache = join(folder(workerId), "state/attempts/one/work/cache");
+  await mkdir(cache, { recursive: true });
+  await writeFile(join(cache, "module"), "");
+  await chmod(cache, 0o500);
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) {
+    // Root may remove everything, so another user tries.
+    spawnSync("chown", ["-R", "65534", dirname(dir)]);
+    process.seteuid?.(65_534);
+  }
+  try {
+    await provider.destroy(workerId);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+  assert.equal(existsSync(folder(workerId)), false);
+});
 
 test("a worker gets its settings, a clean environment and a private folder", async (context) => {
   const environment = { PATH: process.env.PATH, TZ: "UTC", DATABASE_PASSWORD: "secret" };

@@ -1,4 +1,5 @@
 import {
+  chmod,
   copyFile,
   link,
   mkdir,
@@ -74,9 +75,25 @@ export async function claimForNobody(folder: MachineFolder, workerId: WorkerId):
   }
 }
 
-/** Retries, because a process that is starting may put its draft there meanwhile. It finds no folder then and ends. */
-export async function removeFolder(folder: MachineFolder): Promise<void> {
-  await rm(folder.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+/**
+ * Also what jobs made unremovable by its modes, as package caches do. Retries, because a process that is starting may put its
+ * draft there meanwhile. It finds no folder then and ends.
+ */
+export async function removeFolder({ path }: MachineFolder): Promise<void> {
+  const options = { recursive: true, force: true, maxRetries: 5, retryDelay: 50 };
+  try {
+    await rm(path, options);
+  } catch {
+    await makeRemovable(path);
+    await rm(path, options);
+  }
+}
+
+async function makeRemovable(path: string): Promise<void> {
+  await chmod(path, 0o700);
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) await makeRemovable(join(path, entry.name));
+  }
 }
 
 /** Workers that have a folder in `dir`, in order of their ids; none if there is no `dir`. */

@@ -154,6 +154,31 @@ for (const withoutGroups of [false, true]) {
   });
 }
 
+test("a cancel while the last output of a finished command is read ends what the spec lets live", async () => {
+  const delays: number[] = [];
+  const startTimer: typeof systemClock.startTimer = (delayMs, fire) => {
+    delays.push(delayMs);
+    return systemClock.startTimer(delayMs, fire);
+  };
+  const { PATH, HOME } = process.env;
+  const clock = { ...systemClock, startTimer };
+  const fixture = await AttemptFixture.create({ PATH, HOME }, { clock });
+  try {
+    const started = fixture.start(specOf("sleep 1000 & echo $!", { keepBackground: true }));
+    await waitFor(() => delays.includes(2_000));
+    started.run.terminate(cancelled);
+    const { outcome, stdout, processesLeft } = await started.finished;
+    const isLeft = isAlive(Number.parseInt(stdout.toString(), 10));
+    if (isLeft) kill(Number.parseInt(stdout.toString(), 10), "SIGKILL");
+    assert.deepEqual(
+      { reason: outcome.reason, processesLeft, isLeft },
+      { reason: "cancelled_by", processesLeft: 0, isLeft: false },
+    );
+  } finally {
+    await fixture.remove();
+  }
+});
+
 test("a worker that was itself held up while it killed does not take that for processes that do not end", async () => {
   const { PATH, HOME } = process.env;
   let jumpedMs = 0;
