@@ -5,7 +5,7 @@ import process from "node:process";
 import type { ExitReason, InputFile } from "@hodei/domain";
 import { AttemptFailure } from "./attempt-failure.ts";
 import type { AttemptSpec } from "./attempt-run.ts";
-import { type AttemptUser, giveTo, runAsUser } from "./attempt-user.ts";
+import { type AttemptUser, giveTo, requireReach, runAsUser } from "./attempt-user.ts";
 import { errnoOf, isDiskFull } from "./errno.ts";
 
 /** The private folder of one attempt; all paths are absolute. What is ours lies apart from the job's own files. */
@@ -62,7 +62,11 @@ export async function fillDirectory(
 }
 
 /** @throws AttemptFailure `input_failed` if it does not exist, is no directory or may not be entered */
-export async function resolveWorkingDir(workPath: string, workingDir: string): Promise<string> {
+export async function resolveWorkingDir(
+  workPath: string,
+  workingDir: string,
+  user: AttemptUser | undefined,
+): Promise<string> {
   const path = resolve(workPath, workingDir);
   if (path === workPath) return path;
   try {
@@ -70,6 +74,9 @@ export async function resolveWorkingDir(workPath: string, workingDir: string): P
       throw new AttemptFailure("input_failed", `The working directory ${path} is no directory.`);
     }
     await access(path, constants.X_OK);
+    // Root comes everywhere; what lies in the attempt's own directory is the user's.
+    if (user !== undefined && !`${path}/`.startsWith(`${workPath}/`))
+      await requireReach(user, path);
     return path;
   } catch (cause) {
     if (cause instanceof AttemptFailure) throw cause;
@@ -81,8 +88,10 @@ export async function resolveWorkingDir(workPath: string, workingDir: string): P
 export async function removeDirectory({ path }: Pick<AttemptDirectory, "path">): Promise<void> {
   const { uid, gid } = await lstat(path);
   if (process.getuid?.() === 0 && uid !== 0) {
-    // A process that the spec lets live may move folders while they are removed: root must not follow it.
-    await runAsUser({ uid, gid }, ["/bin/sh", "-c", EMPTY_FOLDER, "sh", path]);
+    // A process that the spec lets live may move folders while they are removed: root must not follow it. It cannot move
+    // this one, which lies in a folder of ours, where perhaps only root comes to.
+    await chmod(path, 0o700);
+    await runAsUser({ uid, gid }, ["/bin/sh", "-c", EMPTY_FOLDER], path);
     await rmdir(path);
     return;
   }
@@ -94,8 +103,8 @@ export async function removeDirectory({ path }: Pick<AttemptDirectory, "path">):
   }
 }
 
-/** Leaves the folder itself, which lies in one of ours. */
-const EMPTY_FOLDER = `cd "$1" && chmod -R u+rwX . && find . -mindepth 1 -delete`;
+/** Leaves the folder itself. What others own in it, as containers leave it, keeps only itself. */
+const EMPTY_FOLDER = `chmod -R u+rwX . 2>/dev/null; find . -mindepth 1 -delete`;
 
 function workingDirFailure(path: string, cause: unknown): AttemptFailure {
   const problem = errnoOf(cause) === "ENOENT" ? "does not exist" : "cannot be entered";

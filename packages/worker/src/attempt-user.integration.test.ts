@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, suite, test } from "node:test";
 import { outcomeOf } from "@hodei/domain";
 import { waitFor } from "@hodei/testkit";
+import { pino } from "pino";
 import { AttemptFixture, specOf } from "../test/attempt-fixture.ts";
 import { isAlive } from "../test/is-alive.ts";
 import { WorkerFixture } from "../test/worker-fixture.ts";
 import { findAttemptUser } from "./attempt-user.ts";
+import { holdStateDirectory } from "./state-directory.ts";
 
 const isRoot = process.getuid?.() === 0;
 const needsRoot = { skip: !isRoot && "run as root to run attempts as another user" };
@@ -86,6 +89,14 @@ suite("attempts as another user", needsRoot, () => {
     assert.equal(hog.outcome.reason, "oom_killed");
   });
 
+  test("are told of a working directory that they may not enter", async () => {
+    const closed = await mkdtemp(join(tmpdir(), "hodei-closed-"));
+    const { outcome } = await fixture.run(specOf(["true"], { workingDir: closed }));
+    await rm(closed, { recursive: true });
+    assert.equal(outcome.reason, "input_failed");
+    assert.match(outcome.message, /hodei-closed-.* cannot be entered/);
+  });
+
   test("leave nothing behind, whatever they did to their folders", async () => {
     await fixture.run(specOf(`mkdir -p a/b; ln -s /etc link; chmod 000 a/b a .`));
     await waitFor(() => readdirSync(fixture.attemptsPath).length === 0);
@@ -105,6 +116,32 @@ describe("a worker of root", needsRoot, () => {
       assert.equal(attempt.stdout.toString(), "nobody\n");
     } finally {
       await fixture.close();
+    }
+  });
+
+  test("removes what it can of what attempts left, whoever owns the rest", async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), "hodei-leftovers-"));
+    const names = Array.from({ length: 20 }, (_, index) => `attempt-${index}`);
+    const stuck = ["attempt-0", "attempt-9", "attempt-19"];
+    try {
+      for (const name of names)
+        await mkdir(join(stateDir, "attempts", name, "work/ours"), { recursive: true });
+      await chmod(join(stateDir, "attempts", "attempt-1"), 0o000);
+      spawnSync("chown", ["-R", "65534", join(stateDir, "attempts")]);
+      // As a container that the job started leaves it.
+      for (const name of stuck)
+        await mkdir(join(stateDir, "attempts", name, "work/root/deep"), { recursive: true });
+      // Without the user that they ran as: he does not come to the folder any more.
+      const lock = await holdStateDirectory({ log: pino({ level: "silent" }) }, stateDir);
+      const left = () => readdirSync(join(stateDir, "attempts")).toSorted();
+      await waitFor(() => left().length === stuck.length);
+      assert.deepEqual(left(), stuck.toSorted());
+      await waitFor(() =>
+        stuck.every((name) => !existsSync(join(stateDir, "attempts", name, "work/ours"))),
+      );
+      await lock.release();
+    } finally {
+      await rm(stateDir, { recursive: true });
     }
   });
 

@@ -48,12 +48,13 @@ export function environmentOf(user: AttemptUser | undefined, hostEnv: Environmen
   return { ...hostEnv, HOME, USER: name, LOGNAME: name, SHELL };
 }
 
-/** Runs a program as the user; rejects when it fails. For what root should not do among files that others may move. */
+/** Runs a program as the user, in `cwd` even if only root comes there; rejects when it fails. For what root should not do among files that others may move. */
 export async function runAsUser(
   { uid, gid }: Pick<AttemptUser, "uid" | "gid">,
   [file, ...args]: readonly [string, ...string[]],
+  cwd = "/",
 ): Promise<void> {
-  await promisify(execFile)(file, args, { uid, gid, cwd: "/", env: {} });
+  await promisify(execFile)(file, args, { uid, gid, cwd, env: {} });
 }
 
 /** Gives a folder and all in it to the user, the folder last: nobody can come in between. */

@@ -149,7 +149,7 @@ class ProcessRun implements AttemptRun {
     const { cpuMillis, memoryBytes } = this.#spec;
     const command = toCommand(work, directory.scriptPath);
     await fillDirectory(directory, this.#spec, this.#deps.user);
-    const cwd = await resolveWorkingDir(directory.workPath, workingDir);
+    const cwd = await resolveWorkingDir(directory.workPath, workingDir, this.#deps.user);
     this.#delivery = await deliverSecrets(this.#deps.memory, secrets);
     // In a sandbox everybody's home is read only.
     const isHomeOwn = isolation.privateHome || isolation.sandbox;

@@ -38,9 +38,7 @@ export async function holdStateDirectory(
   const lock = await lockDirectory(stateDir);
   const names = await endAttempts(stateDir, log);
   // Not waited for: a worker whose attempts left much behind starts no later. Names do not come twice.
-  removeAttempts(stateDir, names).catch((err) =>
-    log.error({ event: "worker.leftovers_kept", err }),
-  );
+  void removeAttempts(stateDir, names, log);
   return lock;
 }
 
@@ -57,8 +55,18 @@ async function endAttempts(stateDir: string, log: Logger): Promise<readonly stri
   return names.filter((name) => !left.includes(name));
 }
 
-async function removeAttempts(stateDir: string, names: readonly string[]): Promise<void> {
-  for (const name of names) await removeDirectory({ path: join(attemptsPath(stateDir), name) });
+/** One that cannot be removed keeps no others. */
+async function removeAttempts(
+  stateDir: string,
+  names: readonly string[],
+  log: Logger,
+): Promise<void> {
+  for (const name of names) {
+    const path = join(attemptsPath(stateDir), name);
+    await removeDirectory({ path }).catch((err: unknown) =>
+      log.error({ event: "worker.leftovers_kept", path, err }),
+    );
+  }
 }
 
 /**
