@@ -66,7 +66,7 @@ async function readStart(path: string): Promise<string> {
 }
 
 /** Longest string that execve(2) takes: 32 pages (MAX_ARG_STRLEN) with the byte that ends it. */
-const MAX_STRING_BYTES = 131_072;
+export const MAX_STRING_BYTES = 131_072;
 
 /** Throws what execve(2) would (`E2BIG`) for an argument or a variable that is too long. */
 export function requireFitting(launch: {

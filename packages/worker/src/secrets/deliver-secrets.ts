@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type SecretForm, secretFileVariable } from "@hodei/domain";
 import { AttemptFailure } from "../attempt-failure.ts";
 import type { Variable } from "../processes/prelude.ts";
+import { MAX_STRING_BYTES } from "../require-program.ts";
 import type { MemoryFolders } from "./memory-folders.ts";
 
 /** A secret that an attempt is to get. */
@@ -35,7 +36,7 @@ export async function deliverSecrets(
   if (secrets.length === 0) return undefined;
   const received = secrets.map(requireValue);
   const files = received.filter(({ form }) => form === "file");
-  const secretVariables = received.filter(({ form }) => form === "env").map(refuseNul);
+  const secretVariables = received.filter(({ form }) => form === "env").map(refuseUnfit);
   if (files.length === 0) {
     return { variables: {}, secretVariables, directory: undefined, remove: async () => {} };
   }
@@ -61,10 +62,13 @@ function requireValue({ name, form, value }: AttemptSecret): ReceivedSecret {
   throw new AttemptFailure("secret_unavailable", `The server did not send the secret ${name}.`);
 }
 
-function refuseNul(secret: ReceivedSecret): ReceivedSecret {
-  if (!secret.value.includes(0)) return secret;
+function refuseUnfit(secret: ReceivedSecret): ReceivedSecret {
+  const { name, value } = secret;
+  const hasNul = value.includes(0);
+  // With the `=` between them.
+  if (!hasNul && name.length + 1 + value.length < MAX_STRING_BYTES) return secret;
   throw new AttemptFailure(
     "secret_unavailable",
-    `The secret ${secret.name} has a NUL byte, which no variable can hold; ask for it as a file.`,
+    `The secret ${name} ${hasNul ? "has a NUL byte, which no" : "is longer than any"} variable can hold; ask for it as a file.`,
   );
 }

@@ -73,6 +73,15 @@ suite("a secret as a variable", () => {
     assert.match(outcome.message, /secret A has a NUL byte/);
   });
 
+  test("cannot be longer than the system takes", async () => {
+    const value = Buffer.alloc(131_072 - "A=".length, "long secret ");
+    const { outcome } = await fixture.run(
+      specOf(["true"], { secrets: [{ name: "A", form: "env", value }] }),
+    );
+    assert.equal(outcome.reason, "secret_unavailable");
+    assert.match(outcome.message, /secret A is longer than any variable can hold.*as a file/);
+  });
+
   test("that the server did not send ends the attempt before it runs", async () => {
     const { outcome, output } = await run("echo ran", { name: "A", form: "env", value: null });
     assert.equal(outcome.reason, "secret_unavailable");
