@@ -48,7 +48,10 @@ export function environmentOf(user: AttemptUser | undefined, hostEnv: Environmen
   return { ...hostEnv, HOME, USER: name, LOGNAME: name, SHELL };
 }
 
-/** Runs a program as the user, in `cwd` even if only root comes there; rejects when it fails. For what root should not do among files that others may move. */
+/**
+ * Runs a program as the user, in `cwd` even if only root comes there; rejects when it fails. For what root should not do among
+ * files that others may move.
+ */
 export async function runAsUser(
   { uid, gid }: Pick<AttemptUser, "uid" | "gid">,
   [file, ...args]: readonly [string, ...string[]],
