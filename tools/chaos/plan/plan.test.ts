@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isMaskable } from "@hodei/domain";
 import { makeControlPlan } from "./control-plan.ts";
 import { BURST_JOBS } from "./job-plan.ts";
 import { makeWorkerPlan } from "./worker-plan.ts";
@@ -47,4 +48,11 @@ test("keys are different, and so are secrets", () => {
   const { jobs, secrets } = makeWorkerPlan({ seed: 1, durationMs: 5 * MINUTE_MS });
   assert.equal(new Set(jobs.map(({ key }) => key)).size, jobs.length);
   assert.equal(new Set(secrets.map(({ value }) => value)).size, secrets.length);
+});
+
+test("no secret is too plain to be masked", () => {
+  for (let seed = 0; seed < 1_000; seed += 1) {
+    for (const { name, value } of makeControlPlan({ seed, durationMs: 1_000 }).secrets)
+      assert.ok(isMaskable(Buffer.from(value)), `${name} of seed ${seed}`);
+  }
 });

@@ -8,7 +8,10 @@ export function drawSecrets(random: RandomStream): readonly SecretValue[] {
   const word = (length: number): string =>
     Array.from({ length }, () => LETTERS[random.integer(0, LETTERS.length - 1)]).join("");
   const prefix = word(9);
-  const pair = word(2);
+  // Of one letter it would be too plain to be masked, and that is no fault.
+  const first = random.integer(0, LETTERS.length - 1);
+  const second = (first + random.integer(1, LETTERS.length - 1)) % LETTERS.length;
+  const pair = `${LETTERS[first]}${LETTERS[second]}`;
   return [
     { name: "TOKEN", value: word(40) },
     { name: "REGEX", value: `${word(4)}.*+?^$(){}|[]\\${word(4)}` },
