@@ -37,6 +37,46 @@ test("a certificate without its key, or a key without its certificate, is no pla
   assert.equal(readServerConfig(OPTIONS, both).publicKeyFile, "/k");
 });
 
+test("a setting without a value is refused, not read as 0, as every address or as no limit", () => {
+  const names = [
+    "PUBLIC_HOST",
+    "PUBLIC_PORT",
+    "DATABASE_URL",
+    "CA_DIR",
+    "TENANT_LOG_BYTES_PER_DAY",
+  ];
+  for (const text of ["", " "]) {
+    const message = refusal(
+      Object.fromEntries(names.map((name) => [`HODEI_SERVER_${name}`, text])),
+    );
+    for (const key of [
+      "publicHost",
+      "publicPort",
+      "databaseUrl",
+      "caDir",
+      "tenantLogBytesPerDay",
+    ]) {
+      assert.match(message, new RegExp(`${key}: is empty; give it a value, or leave it out`));
+    }
+  }
+  assert.throws(
+    () => readServerConfig({ ...OPTIONS, databaseUrl: "" }, {}),
+    /databaseUrl: is empty/,
+  );
+  assert.equal(refusal({ HODEI_SERVER_LOG_LEVEL: "" }).match(/logLevel/g)?.length, 1);
+});
+
+test("lists may be empty, and have blanks after their commas", () => {
+  const read = (text: string) => {
+    const names = { HODEI_SERVER_WORKER_HOSTNAMES: text, HODEI_SERVER_WEBHOOK_TYPES: text };
+    const { workerHostnames, webhookTypes } = readServerConfig(OPTIONS, names);
+    assert.deepEqual(webhookTypes, workerHostnames);
+    return webhookTypes;
+  };
+  assert.deepEqual(read(""), []);
+  assert.deepEqual(read("a.test, b.test,"), ["a.test", "b.test"]);
+});
+
 test("a silence that every worker keeps between two heartbeats is refused", () => {
   const times = { HODEI_SERVER_WORKER_SILENCE_MS: "500", HODEI_SERVER_WORKER_HEARTBEAT_MS: "500" };
   assert.match(refusal(times), /workerSilenceMs: must be above workerHeartbeatMs/);

@@ -42,10 +42,7 @@ export const schema = z.strictObject({
   /** 0: as for `publicPort`. */
   workerPort: port.default(7401),
   /** Further host names and addresses, separated by commas, under which workers reach this server. */
-  workerHostnames: z
-    .string()
-    .default("")
-    .transform((text) => text.split(",").filter((name) => name !== "")),
+  workerHostnames: z.string().default("").transform(toNames),
   /** File with the API token; made on first start if it does not exist. Default: `api-token` in `dataDir`. */
   apiTokenFile: z.string().optional(),
   /** Folder of the CA; replicas share one. Default: `ca` in `dataDir`. */
@@ -126,10 +123,7 @@ export const schema = z.strictObject({
   /** File with the key, 16 characters or more, that signs what goes to `webhookUrl`. Default: it is not signed. */
   webhookKeyFile: z.string().optional(),
   /** Types of events, separated by commas, that go to `webhookUrl`. Default: every one. */
-  webhookTypes: z
-    .string()
-    .default("")
-    .transform((text) => text.split(",").filter((type) => type !== "")),
+  webhookTypes: z.string().default("").transform(toNames),
   /** How often a worker reports. */
   workerHeartbeatMs: milliseconds.min(100).max(60_000).default(5_000),
   /** A worker's session that was silent for this long is closed. More than a heartbeat. */
@@ -140,6 +134,11 @@ export const schema = z.strictObject({
   databaseWaitMs: milliseconds.default(60_000),
   logLevel: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
 });
+
+function toNames(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  return names.filter((name) => name !== "");
+}
 
 function toPoolPolicies(
   text: string,
@@ -238,12 +237,18 @@ export function readServerConfig(
   options: Partial<ServerOptions>,
   environment: Readonly<Record<string, string | undefined>>,
 ): ServerConfig {
-  const given = Object.fromEntries(
+  const given: Record<string, unknown> = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   );
   const { values, unknown } = fromEnvironment(environment);
-  const result = schema.safeParse({ ...values, ...given });
-  const problems = [...unknown.map(unknownSetting), ...findProblems(result)];
+  const settings: Record<string, unknown> = { ...values, ...given };
+  const blank = new Set(Object.keys(settings).filter((key) => isBlank(key, settings[key])));
+  const result = schema.safeParse(settings);
+  const problems = [
+    ...unknown.map(unknownSetting),
+    ...[...blank].map((key) => `${key}: is empty; give it a value, or leave it out`),
+    ...findProblems(result, blank),
+  ];
   if (!result.success || problems.length > 0) {
     throw new PlatformError("invalid_argument", "invalid_config", problems.join("; "));
   }
@@ -274,10 +279,29 @@ function unknownSetting(name: string): string {
   return `${name}: no such setting; there are ${[...ENV_NAMES.keys()].join(", ")}`;
 }
 
-/** Faults of single settings, or else of settings that do not go together. */
-function findProblems(result: z.ZodSafeParseResult<ServerConfig>): string[] {
+/** Settings that are lists, and may be empty. */
+const LISTS: ReadonlySet<string> = new Set([
+  "workerHostnames",
+  "tenantWeights",
+  "poolPolicies",
+  "tenantJobRetentions",
+  "poolJobRetentions",
+  "webhookTypes",
+]);
+
+/** Nothing, as a variable that another program left empty, would be read as 0, as every address or as this folder. */
+function isBlank(key: string, value: unknown): boolean {
+  return typeof value === "string" && value.trim() === "" && !LISTS.has(key);
+}
+
+/** Faults of single settings that are not `named` yet, or else of settings that do not go together. */
+function findProblems(
+  result: z.ZodSafeParseResult<ServerConfig>,
+  named: ReadonlySet<string>,
+): string[] {
   if (!result.success) {
-    return result.error.issues.map(({ path, message, code }) =>
+    const issues = result.error.issues.filter(({ path }) => !named.has(path.join(".")));
+    return issues.map(({ path, message, code }) =>
       code === "unrecognized_keys" ? message : `${path.join(".")}: ${message}`,
     );
   }

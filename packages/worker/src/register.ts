@@ -149,12 +149,13 @@ function unreadableToken(path: string, cause: unknown): PlatformError {
   );
 }
 
-function neverJoined({ stateDir }: WorkerConfig): PlatformError {
-  return new PlatformError(
-    "failed_precondition",
-    "join_token_missing",
-    `this worker has not joined a server yet (nothing in ${stateDir}): give it a join token in HODEI_WORKER_JOIN_TOKEN_FILE or HODEI_WORKER_JOIN_TOKEN`,
-  );
+function neverJoined({ stateDir, joinTokenFile }: WorkerConfig): PlatformError {
+  const next =
+    joinTokenFile === undefined
+      ? "give it a join token in HODEI_WORKER_JOIN_TOKEN_FILE or HODEI_WORKER_JOIN_TOKEN"
+      : `the file of its join token, ${joinTokenFile}, does not exist: put one there, or name the state folder of before`;
+  const message = `this worker has not joined a server yet (nothing in ${stateDir}): ${next}`;
+  return new PlatformError("failed_precondition", "join_token_missing", message);
 }
 
 function expired(identity: Identity): PlatformError {

@@ -100,6 +100,14 @@ describe("joining", () => {
     });
   });
 
+  test("a token file that is not there is named", async () => {
+    const joinTokenFile = join(fixture.stateDir, "no-token");
+    await assert.rejects(fixture.startWorker({ joinToken: undefined, joinTokenFile }), {
+      reason: "join_token_missing",
+      message: /no-token, does not exist/,
+    });
+  });
+
   test("the token may stand in a file", async () => {
     const joinTokenFile = join(fixture.stateDir, "token");
     await writeFile(joinTokenFile, `${fixture.server.joinToken}\n`);
