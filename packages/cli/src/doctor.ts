@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { HealthCheckResponse_ServingStatus as ServingStatus } from "@hodei/proto/grpc/health/v1/health";
 import { WorkerState } from "@hodei/proto/hodei/v1/worker";
 import type { CommandContext, Connection, ConnectionFlags } from "./context.ts";
+import { findEndpoint } from "./endpoint.ts";
 import { CommandError } from "./errors.ts";
 import { dataFolder, prepareDataFolder } from "./local-stack/data-folder.ts";
 import { formatDuration } from "./values/duration.ts";
@@ -32,8 +33,13 @@ export async function* examine(
   context: CommandContext,
 ): AsyncGenerator<Finding> {
   yield checkNode();
-  const usesLocalStack = (flags.server ?? context.env.HODEI_SERVER) === undefined;
-  if (usesLocalStack) yield await checkDataFolder(context);
+  const endpoint = await orFinding("server", () => findEndpoint(flags, context.env, context.cwd));
+  if ("finding" in endpoint) {
+    yield endpoint.finding;
+    return;
+  }
+  // Without one the local stack is used, and only that has this folder.
+  if (endpoint.value === undefined) yield await checkDataFolder(context);
   const connection = await orFinding("server", () => context.connect(flags));
   if ("finding" in connection) {
     yield connection.finding;

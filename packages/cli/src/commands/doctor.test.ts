@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import {
@@ -57,7 +59,7 @@ const routesOf =
 
 async function doctor(server: Server, ...args: string[]) {
   const context = fakeContext(createInProcessClient(routesOf(server)), {
-    env: { HODEI_DATA_DIR: temporaryFolder() },
+    env: { HODEI_DATA_DIR: temporaryFolder(), XDG_CONFIG_HOME: temporaryFolder() },
   });
   await runCli(["doctor", "-o", "json", ...args], context);
   const findings: { check: string; level: string; message: string; next?: string }[] = JSON.parse(
@@ -126,4 +128,21 @@ test("a server that is not there is said, people see lines, and the data folder 
   );
   assert.deepEqual(rest, []);
   assert.equal(context.exitCode, 1);
+});
+
+test("the data folder is looked at when the local stack is used, and only then", async () => {
+  const folder = temporaryFolder();
+  const env = { HODEI_DATA_DIR: join(folder, "data"), XDG_CONFIG_HOME: folder };
+  const checks = async (more: Record<string, string>) => {
+    const context = fakeContext(createInProcessClient(routesOf(HEALTHY)), {
+      env: { ...env, ...more },
+    });
+    await runCli(["doctor", "-o", "json"], context);
+    return (JSON.parse(context.stdout.text) as { check: string }[]).map(({ check }) => check);
+  };
+  assert.ok((await checks({ HODEI_SERVER: "" })).includes("data folder"));
+  assert.ok(!(await checks({ HODEI_SERVER: "http://a" })).includes("data folder"));
+  await mkdir(join(folder, "hodei"));
+  await writeFile(join(folder, "hodei", "config.yaml"), "server: http://a");
+  assert.ok(!(await checks({})).includes("data folder"));
 });
